@@ -1,0 +1,1 @@
+module testdata // not part of the module zip: file names
