@@ -1,0 +1,91 @@
+package collector
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/workload-exporter/workload_exporter/workload"
+)
+
+// row is one workload's samples: made once, filled in by each scrape.
+type row struct {
+	workload *workload.Workload
+	identity identity
+	// columns says what the samples are, in the same order.
+	columns []column
+	samples []sample
+	info    *dto.Metric
+	tally   *tally
+}
+
+// column is one series of the table, where the page keeps it.
+type column struct {
+	value   func(*workload.Usage) workload.Value
+	unit    float64
+	subject workload.Subject
+	typ     dto.MetricType
+	// family is the index of the family in the page.
+	family int
+	// extra is the label that tells the series of the family apart, or nil.
+	extra *dto.LabelPair
+}
+
+// sample is a metric, and the number in it.
+type sample struct {
+	metric *dto.Metric
+	value  *float64
+}
+
+// identity is the four labels of every series of a workload, fit to be shown.
+type identity struct{ kind, runtime, id, name string }
+
+func identityOf(w *workload.Workload) identity {
+	return identity{string(w.Kind), clean(w.Runtime), clean(w.ID), clean(w.Name)}
+}
+
+// told apart from another identity that looks the same once it is cleaned: by
+// the inode, as the Registry does it, within the same bound.
+func (i identity) told(inode uint64) identity {
+	mark := fmt.Sprintf("~%d", inode)
+	i.id = cut(i.id, maxLabelBytes-len(mark)) + mark
+	return i
+}
+
+// labels are the pairs that the workload's metrics share, sorted by name.
+func (i identity) labels() []*dto.LabelPair {
+	return []*dto.LabelPair{pair("id", i.id), pair("kind", i.kind), pair("name", i.name), pair("runtime", i.runtime)}
+}
+
+// newRow allocates whatever the workload will ever need. A series takes some
+// 200 bytes, all of one row's in a few blocks.
+func newRow(w *workload.Workload, i identity, columns []column) *row {
+	labels := i.labels()
+	r := &row{workload: w, identity: i, columns: columns, samples: make([]sample, len(columns)), info: newInfo(w, labels)}
+	metrics, values := make([]dto.Metric, len(columns)), make([]float64, len(columns))
+	gauges, counters := make([]dto.Gauge, len(columns)), make([]dto.Counter, len(columns))
+	for i := range columns {
+		m, v := &metrics[i], &values[i]
+		m.Label = labels
+		if extra := columns[i].extra; extra != nil {
+			m.Label = sorted(append([]*dto.LabelPair{extra}, labels...))
+		}
+		if columns[i].typ == counter {
+			counters[i].Value = v
+			m.Counter = &counters[i]
+		} else {
+			gauges[i].Value = v
+			m.Gauge = &gauges[i]
+		}
+		r.samples[i] = sample{metric: m, value: v}
+	}
+	return r
+}
+
+// sorted puts pairs in the order of their names, as every format wants them.
+func sorted(pairs []*dto.LabelPair) []*dto.LabelPair {
+	slices.SortFunc(pairs, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return pairs
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/exporter-toolkit/web"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+
+	"github.com/workload-exporter/workload_exporter/collector"
+)
+
+// Options is the command line.
+type Options struct {
+	// Cgroupfs is the cgroup2 root; empty is the one in mountinfo.
+	Cgroupfs              string
+	Procfs, Sysfs, Rundir string
+	Libvirt               bool
+	// LibvirtSocket is the one to use; empty is the first of the usual ones that is there.
+	LibvirtSocket string
+	// Services are the service units that are workloads; nil is none of them.
+	Services *regexp.Regexp
+	// Collectors are those that are on.
+	Collectors collector.Enabled
+
+	Web                    *web.FlagConfig
+	MetricsPath            string
+	MaxRequests            int
+	DisableExporterMetrics bool
+
+	services   string
+	collectors map[collector.Name]*bool
+}
+
+// addFlags makes the flags that fill in Options.
+func addFlags(app *kingpin.Application) *Options {
+	o := &Options{collectors: map[collector.Name]*bool{}}
+	o.Web = kingpinflag.AddFlags(app, ":10075")
+	app.Flag("web.telemetry-path", "Path under which to expose metrics.").
+		Default("/metrics").StringVar(&o.MetricsPath)
+	app.Flag("web.max-requests", "Maximum number of requests served in parallel; 0 for no limit.").
+		Default("40").IntVar(&o.MaxRequests)
+	app.Flag("web.disable-exporter-metrics", "Leave out metrics about the exporter's process (promhttp_*, process_*, go_*).").
+		BoolVar(&o.DisableExporterMetrics)
+
+	app.Flag("path.cgroupfs", "Root of the cgroup v2 hierarchy; the mount that mountinfo shows when empty.").
+		StringVar(&o.Cgroupfs)
+	app.Flag("path.procfs", "Where procfs is mounted.").Default("/proc").StringVar(&o.Procfs)
+	app.Flag("path.sysfs", "Where sysfs is mounted.").Default("/sys").StringVar(&o.Sysfs)
+	app.Flag("path.rundir", "Where runtimes keep their state.").Default("/run").StringVar(&o.Rundir)
+	app.Flag("libvirt", "Ask libvirt about its machines, when it is there.").Default("true").BoolVar(&o.Libvirt)
+	app.Flag("libvirt.socket", "Read-only socket of libvirt; the usual ones are tried when empty.").
+		StringVar(&o.LibvirtSocket)
+	app.Flag("workload.services", "Service units to show as workloads of kind service; the expression has to match the whole unit name.").
+		PlaceHolder("REGEXP").StringVar(&o.services)
+
+	for _, n := range collector.Names() {
+		o.collectors[n] = app.Flag("collector."+string(n), "Expose "+n.Help()+".").Default("true").Bool()
+	}
+	return o
+}
+
+// check finishes the Options and says what is wrong with them, before anything is started.
+func (o *Options) check() error {
+	o.Collectors = collector.Enabled{}
+	for n, on := range o.collectors {
+		o.Collectors[n] = *on
+	}
+	if o.services != "" {
+		re, err := regexp.Compile("^(?:" + o.services + ")$")
+		if err != nil {
+			return fmt.Errorf("--workload.services: %w", err)
+		}
+		o.Services = re
+	}
+	if o.MetricsPath == "" || o.MetricsPath[0] != '/' || o.MetricsPath == "/" {
+		return errors.New("--web.telemetry-path: must be a path other than /")
+	}
+	if o.MaxRequests < 0 {
+		return errors.New("--web.max-requests: must not be negative")
+	}
+	if err := web.Validate(*o.Web.WebConfigFile); err != nil {
+		return fmt.Errorf("--web.config.file: %w", err)
+	}
+	return nil
+}

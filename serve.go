@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/prometheus/common/version"
+	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/workload-exporter/workload_exporter/collector"
+)
+
+const (
+	// grace is how long scrapes in flight may take after a stop was asked for.
+	grace = 5 * time.Second
+	// writeTimeout is how long a client may take to read an answer: more than
+	// any scrape timeout, and less than for ever.
+	writeTimeout = 30 * time.Second
+)
+
+// serve runs the exporter until ctx ends, or something that it cannot do without fails.
+func serve(ctx context.Context, opts *Options, logger *slog.Logger) error {
+	listeners, err := listen(opts.Web)
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+	// Those who follow the host outlive the last scrape.
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	src, err := wire(run, opts, logger)
+	if err != nil {
+		return err
+	}
+	logger.Info("Starting", "version", version.Info(), "build_context", version.BuildContext())
+
+	var walked atomic.Bool
+	ready := func() bool { return walked.Load() && (src.Ready == nil || src.Ready()) }
+	gatherer := collector.New(collector.Config{
+		Registry: src.Registry, Enabled: opts.Collectors, ProcRoot: opts.Procfs, SysRoot: opts.Sysfs,
+		Runtime: !opts.DisableExporterMetrics, LibvirtCalls: src.LibvirtCalls, Unreadable: src.Unreadable,
+		Descriptors: src.Descriptors, Logger: logger,
+	})
+	mux, err := routes(opts, gatherer, ready)
+	if err != nil {
+		return err
+	}
+
+	running := make(chan error, 1)
+	go func() { running <- src.Run(run) }()
+	servers, served := start(listeners, mux, opts, logger)
+	go func() {
+		src.Registry.Refresh()
+		walked.Store(true)
+		notify(logger, daemon.SdNotifyReady)
+	}()
+
+	stopped := false
+	select {
+	case <-ctx.Done():
+		logger.Info("Stopping")
+	case err = <-served:
+	case err = <-running:
+		stopped = true
+		err = fmt.Errorf("a source ended: %w", cmpError(err))
+	}
+	notify(logger, daemon.SdNotifyStopping)
+	shutdown(servers, logger)
+	cancel()
+	if !stopped {
+		err = errors.Join(err, <-running)
+	}
+	return err
+}
+
+// routes is what is served where.
+func routes(opts *Options, gatherer *collector.Gatherer, ready func() bool) (http.Handler, error) {
+	landing, err := web.NewLandingPage(web.LandingConfig{
+		Name:        "Workload Exporter",
+		Description: "Every container and virtual machine of this host, through the same metrics",
+		Version:     version.Info(),
+		Profiling:   "false",
+		Links: []web.LandingLinks{
+			{Address: opts.MetricsPath, Text: "Metrics"},
+			{Address: "/-/healthy", Text: "Healthy", Description: "whether it serves at all"},
+			{Address: "/-/ready", Text: "Ready", Description: "whether the first walk of the host is done"},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", landing)
+	mux.Handle(opts.MetricsPath, gatherer.Handler(collector.HandlerConfig{MaxRequests: opts.MaxRequests, WriteTimeout: writeTimeout}))
+	mux.HandleFunc("/-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "OK") })
+	mux.HandleFunc("/-/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if !ready() {
+			http.Error(w, "Not yet: the first walk is not done", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "OK")
+	})
+	return mux, nil
+}
+
+// start serves on each listener with a server of its own: the toolkit puts
+// authentication into a server when it begins to serve.
+func start(listeners []net.Listener, h http.Handler, opts *Options, logger *slog.Logger) ([]*http.Server, <-chan error) {
+	served := make(chan error, len(listeners))
+	servers := make([]*http.Server, len(listeners))
+	for i, l := range listeners {
+		s := &http.Server{
+			Handler:           h,
+			ReadHeaderTimeout: 10 * time.Second,
+			WriteTimeout:      writeTimeout,
+			IdleTimeout:       5 * time.Minute,
+			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		}
+		servers[i] = s
+		go func() {
+			if err := web.Serve(l, s, opts.Web, logger); !errors.Is(err, http.ErrServerClosed) {
+				served <- err
+			}
+		}()
+	}
+	return servers, served
+}
+
+// shutdown lets scrapes in flight end, and cuts off what is left.
+func shutdown(servers []*http.Server, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	for _, s := range servers {
+		if err := s.Shutdown(ctx); err != nil {
+			logger.Warn("Scrapes were cut off", "error", err)
+			_ = s.Close()
+		}
+	}
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+}
+
+// notify tells systemd, when it asked to be told.
+func notify(logger *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		logger.Warn("Cannot notify systemd", "error", err)
+	}
+}
+
+// cmpError makes an error of an end that should not have been.
+func cmpError(err error) error {
+	if err == nil {
+		return errors.New("without an error")
+	}
+	return err
+}
