@@ -1,0 +1,98 @@
+package libvirt
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// Source keeps the Registry told of libvirt's machines. See New and Run.
+type Source struct {
+	cfg    Config
+	dial   func(ctx context.Context, path string) (net.Conn, error)
+	health *health
+	guests *guests
+	// scraped is when somebody last asked, in Unix nanoseconds.
+	scraped atomic.Int64
+	// wake ends the poller's sleep: a scrape after a long silence, new domains.
+	wake chan struct{}
+
+	// What follows is Run's alone.
+	link    link
+	seen    bool // a socket was found at least once
+	listed  []domain
+	process map[run]*process
+}
+
+// New returns a Source that does nothing until Run is called.
+func New(cfg Config) *Source {
+	cfg = cfg.withDefaults()
+	s := &Source{
+		cfg:     cfg,
+		dial:    dialUnix,
+		health:  newHealth(),
+		wake:    make(chan struct{}, 1),
+		process: map[run]*process{},
+	}
+	s.guests = newGuests(cfg.GuestInterval, cfg.Logger)
+	return s
+}
+
+// Sync notes that somebody scrapes, without which guests are not polled. What
+// runs is already known from events: there is nothing to wait for.
+func (s *Source) Sync() error {
+	now := s.cfg.Now().UnixNano()
+	if before := s.scraped.Swap(now); now-before > int64(s.cfg.IdleAfter) {
+		nudge(s.wake)
+	}
+	return nil
+}
+
+// idle says that nobody has scraped for long.
+func (s *Source) idle() bool {
+	return s.cfg.Now().UnixNano()-s.scraped.Load() > int64(s.cfg.IdleAfter)
+}
+
+// Run connects, and connects again, until ctx ends. It is to be called once.
+// When it returns, which is at most two seconds after ctx ended, nothing of it
+// is left running.
+func (s *Source) Run(ctx context.Context) error {
+	// The first scrape is to find numbers: start as if one had just been.
+	_ = s.Sync()
+	var wait backoff
+	for ctx.Err() == nil {
+		ses, err := s.connect(ctx)
+		if err == nil {
+			var listed bool
+			if listed, err = s.serve(ctx, ses); listed {
+				wait = backoff{}
+			}
+			// Only a daemon that has not just failed us gets a farewell.
+			ses.close(err == nil)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		s.down(err)
+		sleep(ctx, wait.next())
+	}
+	return nil
+}
+
+// nudge sends on a channel of one, where a signal that already waits will do.
+func nudge(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
