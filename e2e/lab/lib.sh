@@ -33,15 +33,16 @@ free_port() {
 # It is the QEMU of the image's own root: bookworm's 7.2 emulates -cpu max in a way that panics the guest, and only
 # -cpu max has SVM, which makes KVM work inside. The binds live in a mount namespace that dies with QEMU.
 vm_start() {
-	local image=$1 run=$2 try
+	local image=$1 run=$2
 	shift 2
 	mkdir -p "$run"
 	rm -f "$run"/{pid,console.log,monitor.in,monitor.out}
 	mkfifo "$run"/monitor.{in,out}
 	cp "$image/id" "$run/id"
-	for try in 1 2 3 4 5; do # a port can be taken between the look and the use
+	for _ in 1 2 3 4 5; do # a port can be taken between the look and the use
 		free_port >"$run/ssh_port"
 		free_port >"$run/metrics_port"
+		# shellcheck disable=SC2016
 		if unshare -m bash -euc '
 			image=$1 run=$2; shift 2
 			mount --rbind /dev "$image/root/dev"
@@ -59,7 +60,7 @@ vm_start() {
 			"$@"; then
 			return
 		fi
-		say "QEMU did not start (try $try)"
+		say "QEMU did not start; once more"
 	done
 	return 1
 }
@@ -68,19 +69,21 @@ vm_start() {
 vm_ssh() {
 	local run=$1
 	shift
-	(cd "$run" && exec ssh -F none -q -i id -p "$(cat ssh_port)" -o ControlPath=ctl -o ConnectTimeout=5 \
+	(cd "$run" && exec ssh -F none -q -i id -p "$(cat ssh_port)" -o ControlPath=ctl -o ConnectTimeout=10 -o ServerAliveInterval=15 \
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes root@127.0.0.1 "$@")
 }
 
-# vm_wait RUN SECONDS: until the system is up. Then one ssh connection stays open for all later commands; it is started
-# here, detached, because one that a command starts by the way would hold that command's pipes open.
+# vm_wait RUN SECONDS: until the system is up. A resumed one then learns what time it is, and one ssh connection stays
+# open for all later commands; it is started here, detached, because one that a command starts by the way would hold
+# that command's pipes open.
 vm_wait() {
 	local run=$1 deadline=$((SECONDS + $2)) state=
 	while vm_alive "$run" && ((SECONDS < deadline)); do
 		state=$(vm_ssh "$run" -o ControlPath=none 'systemctl is-system-running' </dev/null || true)
 		case $state in
 		running | degraded)
-			vm_ssh "$run" -o ServerAliveInterval=15 -fNM </dev/null >/dev/null 2>&1
+			vm_ssh "$run" -fNM </dev/null >/dev/null 2>&1
+			vm_ssh "$run" "date -s @$(date +%s.%N)" </dev/null >/dev/null
 			return
 			;;
 		esac
@@ -92,7 +95,7 @@ vm_wait() {
 	return 1
 }
 
-# vm_stop RUN: nothing to save, so QEMU is told to go.
+# vm_stop RUN: nothing to save, so QEMU is told to go. The console's log stays.
 vm_stop() {
 	local run=$1 pid
 	vm_ssh "$run" -O exit 2>/dev/null || true
@@ -101,7 +104,7 @@ vm_stop() {
 		kill "$pid" 2>/dev/null || true
 		vm_gone "$run" 20 || kill -9 "$pid" 2>/dev/null || true
 	fi
-	rm -rf "$run"
+	rm -f "$run"/{pid,id,ctl,ssh_port,metrics_port,monitor.in,monitor.out}
 }
 
 # vm_gone RUN SECONDS: waits for QEMU's end.

@@ -1,1 +1,1 @@
-module testdata // not part of the module zip: file names
+module testdata // its file names do not fit into a module zip
