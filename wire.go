@@ -18,7 +18,7 @@ type sources struct {
 	// walk; nil is always ready.
 	Ready func() bool
 	// What the exporter says of its sources; each may be nil.
-	LibvirtCalls func() collector.Histogram
+	LibvirtCalls func() map[string]collector.Histogram
 	Unreadable   func() map[string]uint64
 	Descriptors  func() (used, limit int64)
 }

@@ -16,8 +16,8 @@ type Config struct {
 	ProcRoot, SysRoot string
 	// Runtime adds the Go and process collectors and promhttp's own numbers.
 	Runtime bool
-	// LibvirtCalls is how long calls to libvirt took.
-	LibvirtCalls func() Histogram
+	// LibvirtCalls is how long calls to libvirt took, by call.
+	LibvirtCalls func() map[string]Histogram
 	// Unreadable counts, by file, what a source could not read or understand.
 	Unreadable func() map[string]uint64
 	// Descriptors is how many a source keeps open, and how many it may.

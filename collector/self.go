@@ -16,7 +16,7 @@ var (
 	successDesc = prometheus.NewDesc("workload_scrape_collector_success",
 		"Whether everything a collector should have read in this scrape could be read.", []string{"collector"}, nil)
 	callsDesc = prometheus.NewDesc("workload_libvirt_rpc_duration_seconds",
-		"How long calls to libvirt took. A scrape waits for none of them.", nil, nil)
+		"How long calls to libvirt took. A scrape waits for none of them.", []string{"call"}, nil)
 	unreadableDesc = prometheus.NewDesc("workload_exporter_unreadable_total",
 		"How often a cgroup file held something unexpected or could not be read.", []string{"file"}, nil)
 	descriptorsDesc = prometheus.NewDesc("workload_exporter_descriptors",
@@ -50,8 +50,9 @@ func (c *selfCollector) Collect(ch chan<- prometheus.Metric) {
 		outcome(Host, g.took[Host].Seconds(), !g.failed[Host])
 	}
 	if g.cfg.LibvirtCalls != nil {
-		h := g.cfg.LibvirtCalls()
-		ch <- prometheus.MustNewConstHistogram(callsDesc, h.Count, h.Sum, h.Buckets)
+		for call, h := range g.cfg.LibvirtCalls() {
+			ch <- prometheus.MustNewConstHistogram(callsDesc, h.Count, h.Sum, h.Buckets, clean(call))
+		}
 	}
 	if g.cfg.Unreadable != nil {
 		for file, n := range g.cfg.Unreadable() {

@@ -28,22 +28,22 @@ func vmFamilies() []family {
 		series: one(func(u *workload.Usage) workload.Value { return u.VM.RunDelay }),
 	}, {
 		name: "workload_vm_guest_memory_total_bytes",
-		help: "Memory the guest may use now, as its driver sees it (libvirt balloon.available).",
+		help: "Memory the guest has: its MemTotal, as its driver last said (libvirt balloon.available).",
 		typ:  gauge, subject: subject, machines: true, unit: ones,
 		series: one(func(u *workload.Usage) workload.Value { return u.VM.Guest.Total }),
 	}, {
 		name: "workload_vm_guest_memory_available_bytes",
-		help: "Memory the guest could give to new programs without swapping, caches included, as its driver last said.",
+		help: "Memory the guest's driver calls available, where that is neither its total nor its usable memory.",
 		typ:  gauge, subject: subject, machines: true, unit: ones,
 		series: one(func(u *workload.Usage) workload.Value { return u.VM.Guest.Available }),
 	}, {
 		name: "workload_vm_guest_memory_usable_bytes",
-		help: "Memory the balloon could take without making the guest swap (libvirt balloon.usable).",
+		help: "Memory the guest could give to new programs without swapping: its MemAvailable, as its driver last said (libvirt balloon.usable).",
 		typ:  gauge, subject: subject, machines: true, unit: ones,
 		series: one(func(u *workload.Usage) workload.Value { return u.VM.Guest.Usable }),
 	}, {
 		name: "workload_vm_guest_memory_unused_bytes",
-		help: "Memory the guest has no use for at all (libvirt balloon.unused).",
+		help: "Memory the guest uses for nothing at all: its MemFree, as its driver last said (libvirt balloon.unused).",
 		typ:  gauge, subject: subject, machines: true, unit: ones,
 		series: one(func(u *workload.Usage) workload.Value { return u.VM.Guest.Unused }),
 	}, {

@@ -1,0 +1,265 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/workload-exporter/workload_exporter/workload"
+)
+
+func TestGoneMidScrapeLeavesNoSample(t *testing.T) {
+	leaving := container(2)
+	reads := 0
+	leaving.Group = &fakeGroup{read: func(u *workload.Usage) error {
+		*u = hostView()
+		if reads++; reads == 2 {
+			return workload.ErrGone
+		}
+		return nil
+	}}
+	g := New(Config{Registry: newRegistry(container(1), leaving, container(3)), Enabled: workloadsOnly()})
+	for scrape, want := range []int{3, 2, 3} {
+		page := text(t, g)
+		for n := 1; n <= 3; n++ {
+			got, all := strings.Count(page, fmt.Sprintf(`id="%012x"`, n)), 34
+			if want == 2 && n == 2 {
+				all = 0
+			}
+			if got != all {
+				t.Errorf("scrape %d: workload %d has %d series, want %d", scrape, n, got, all)
+			}
+		}
+	}
+}
+
+func TestPanicTakesNobodyElse(t *testing.T) {
+	broken := container(2)
+	broken.Group = &fakeGroup{read: func(*workload.Usage) error { panic("a bug") }}
+	g := New(Config{Registry: newRegistry(container(1), broken, container(3)), Enabled: workloadsOnly()})
+	for range 2 {
+		families, done, err := g.Gather()
+		if err == nil || !strings.Contains(err.Error(), "a bug") {
+			t.Errorf("err = %v", err)
+		}
+		page := encode(t, families)
+		done()
+		if strings.Count(page, "workload_tasks{") != 2 {
+			t.Errorf("not just the others are there:\n%s", page)
+		}
+	}
+}
+
+func TestWhatEndedIsForgotten(t *testing.T) {
+	registry := newRegistry(container(1), container(2))
+	g := New(Config{Registry: registry, Enabled: workloadsOnly()})
+	text(t, g)
+	before := g.page.rows[0]
+	registry.Gone("1")
+	if page := text(t, g); strings.Contains(page, "web-2") {
+		t.Errorf("it is still there:\n%s", page)
+	}
+	if g.page.rows[0] != before {
+		t.Error("the other one was made anew")
+	}
+	for _, f := range g.page.families {
+		for i, m := range f.Metric[:cap(f.Metric)] {
+			if i >= len(f.Metric) && m != nil {
+				t.Fatalf("%s keeps a metric of what ended", f.GetName())
+			}
+		}
+	}
+}
+
+func TestDuplicatesAreToldApart(t *testing.T) {
+	twin := func(inode uint64) workload.Candidate {
+		c := container(int(inode))
+		// Invalid bytes differ, and look the same once they are replaced.
+		c.ID, c.Name = "x"+string([]byte{0xf0 + byte(inode)}), "twin"
+		return c
+	}
+	families, done, err := New(Config{Registry: newRegistry(twin(1), twin(2), twin(3)), Enabled: workloadsOnly()}).Gather()
+	defer done()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for _, f := range families {
+		if f.GetName() == "workload_tasks" {
+			for _, m := range f.Metric {
+				ids[m.Label[0].GetValue()] = true
+			}
+		}
+	}
+	if len(ids) != 3 || !ids["x\uFFFD"] || !ids["x\uFFFD~3"] {
+		t.Errorf("ids = %v", ids)
+	}
+}
+
+func TestDuplicateBeyondHelpIsLeftOutOnce(t *testing.T) {
+	p := newPage(workloadsOnly())
+	twins := func() *workload.Workload { return &workload.Workload{Identity: container(1).Identity, Inode: 1} }
+	list := []*workload.Workload{twins(), twins(), twins()}
+	if err := p.fill(list); err == nil || !strings.Contains(err.Error(), "left out") {
+		t.Errorf("err = %v", err)
+	}
+	if err := p.fill(list); err != nil {
+		t.Errorf("told again: %v", err)
+	}
+	if len(p.rows) != 2 {
+		t.Errorf("%d rows", len(p.rows))
+	}
+}
+
+func TestSwitchedOff(t *testing.T) {
+	for _, off := range Names() {
+		on := All()
+		on[off] = false
+		g := New(Config{Registry: shapes()["vm"], Enabled: on, ProcRoot: "testdata/host/proc", SysRoot: "testdata/host/sys"})
+		page := text(t, g)
+		gone := map[Name]string{Self: "workload_scrape_", Sources: "workload_source_", Info: "workload_info{"}[off]
+		if gone == "" {
+			gone = "workload_" + string(off)
+		}
+		if off != Overhead && strings.Contains(page, "\n"+gone) {
+			t.Errorf("%s is off and %s is there", off, gone)
+		}
+		subjects := on.Subjects()
+		for s, yes := range subjects {
+			if yes == (workload.Subject(s).String() == string(off)) {
+				t.Errorf("with %s off, reading %v is %v", off, workload.Subject(s), yes)
+			}
+		}
+	}
+}
+
+// Overhead is the one subject that the machine of the shapes does not have.
+const Overhead = Name("overhead")
+
+func TestUnreadableFailsItsSubjectOnly(t *testing.T) {
+	page := text(t, everything(shapes()["unreadable"]))
+	for name, want := range map[string]string{"cpu": "0", "memory": "0", "io": "1", "tasks": "1", "host": "1"} {
+		if !strings.Contains(page, `workload_scrape_collector_success{collector="`+name+`"} `+want+"\n") {
+			t.Errorf("success of %s is not %s", name, want)
+		}
+	}
+}
+
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                               "",
+		"plain":                          "plain",
+		"\xff":                           "\uFFFD",
+		strings.Repeat("a", 257):         strings.Repeat("a", 256),
+		"a" + strings.Repeat("ä", 200):   "a" + strings.Repeat("ä", 127),
+		strings.Repeat("\xff\x00", 1000): cut(strings.Repeat("\uFFFD\x00", 1000), 256),
+	} {
+		if got := clean(in); got != want {
+			t.Errorf("clean(%.20q...) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("plain")
+	f.Add(strings.Repeat("ä", 2000))
+	f.Add("\xf0\x9f\x98")
+	f.Fuzz(func(t *testing.T, s string) {
+		got := clean(s)
+		if !utf8.ValidString(got) || len(got) > maxLabelBytes {
+			t.Errorf("clean(%q) = %q", s, got)
+		}
+		if utf8.ValidString(s) && len(s) <= maxLabelBytes && got != s {
+			t.Errorf("clean(%q) = %q, though nothing was wrong with it", s, got)
+		}
+	})
+}
+
+// TestFamilies holds what the formats and the house ask of every row.
+func TestFamilies(t *testing.T) {
+	for _, f := range families(All()) {
+		if (f.typ == dto.MetricType_COUNTER) != strings.HasSuffix(f.name, "_total") {
+			t.Errorf("%s is a %v", f.name, f.typ)
+		}
+		if !strings.HasPrefix(f.name, "workload_") || !strings.HasSuffix(f.help, ".") || f.unit == 0 {
+			t.Errorf("%s: %+v", f.name, f)
+		}
+		if len(f.series) == 0 || (f.label == "") != (f.series[0].labelled == "") {
+			t.Errorf("%s has labels without values, or values without a label", f.name)
+		}
+		for _, s := range f.series {
+			if v := s.value(&workload.Usage{}); v.State() != workload.StateAbsent {
+				t.Errorf("%s makes %v of an empty usage", f.name, v)
+			}
+		}
+	}
+}
+
+// TestFillAllocatesNothing is the promise of the hot path.
+func TestFillAllocatesNothing(t *testing.T) {
+	registry := many(500)
+	p := newPage(All())
+	list := registry.Refresh()
+	if err := p.fill(list); err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(20, func() {
+		if err := p.fill(list); err != nil {
+			t.Error(err)
+		}
+	}); n > 2 {
+		t.Errorf("%v allocations a scrape of 500 workloads", n)
+	}
+}
+
+// TestGatherAllocatesByScrapeOnly compares few workloads with many: what a
+// scrape allocates is the registry's part, and no workload adds to it.
+func TestGatherAllocatesByScrapeOnly(t *testing.T) {
+	allocs := func(n int) float64 {
+		g := everything(many(n))
+		text(t, g)
+		return testing.AllocsPerRun(10, func() {
+			_, done, err := g.Gather()
+			done()
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	few, lots := allocs(10), allocs(1000)
+	t.Logf("%v allocations with 10 workloads, %v with 1000", few, lots)
+	if lots > few+20 {
+		t.Errorf("%v allocations with 10 workloads, %v with 1000", few, lots)
+	}
+}
+
+func many(n int) *workload.Registry {
+	candidates := make([]workload.Candidate, n)
+	for i := range candidates {
+		candidates[i] = container(i + 1)
+	}
+	return newRegistry(candidates...)
+}
+
+func TestSourceErrorIsNotTheOthers(t *testing.T) {
+	g := New(Config{Registry: newRegistry(container(1)), ProcRoot: "testdata/nowhere", SysRoot: "testdata/nowhere", Now: clock})
+	families, done, err := g.Gather()
+	defer done()
+	if err == nil {
+		t.Error("a host without procfs is no error")
+	}
+	page := encode(t, families)
+	if !strings.Contains(page, "workload_tasks{") || strings.Contains(page, "workload_host_cpu") {
+		t.Errorf("the workloads went with the host:\n%s", page)
+	}
+	if !strings.Contains(page, `success{collector="host"} 0`) {
+		t.Error("the host is a success")
+	}
+	if errors.Is(err, workload.ErrGone) {
+		t.Error("what is gone is nobody's error")
+	}
+}
