@@ -1,0 +1,251 @@
+package cgroupfs
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/workload-exporter/workload_exporter/workload"
+)
+
+// Group is one cgroup that is read again and again. Within the budget its
+// files stay open; past it they are opened, read and closed each time.
+type Group struct {
+	fs    *FS
+	path  string
+	dir   cname
+	inode uint64
+	shape shape
+	// files are those that are read of this group; a helper's are few.
+	files []fileID
+
+	mu     sync.Mutex
+	closed bool
+	// fds is indexed as files; nil when nothing is kept.
+	fds []int
+	// dirfd is open while a group that keeps nothing is read.
+	dirfd int
+	// lost is set when a file was not there: the group may have ended.
+	lost  bool
+	reads uint
+
+	children []*child
+	// retired is the throttling and vCPU time of children that are gone: a
+	// sum of counters must not fall because one of them ended.
+	retired  cpuStat
+	relist   bool
+	youngTil time.Time
+}
+
+// youth is how long after a change inside a group its children are listed at
+// each read: a runtime makes them one by one, and nobody tells of the second level.
+const youth = 10 * time.Second
+
+// recheck is after how many reads an absent file is looked for again: somebody
+// may have switched a controller on.
+const recheck = 64
+
+// notOpen marks a file that was absent when it was last looked for.
+const notOpen = -1
+
+// Group prepares to read the workload whose top cgroup is at a path below the mount.
+func (fs *FS) Group(class Class, inode uint64) *Group {
+	g := fs.group(class.Top, inode)
+	g.shape = shapeOf(class, fs.opts.isContainer)
+	for id := range fs.files {
+		if fs.wanted(fileID(id)) {
+			g.files = append(g.files, fileID(id))
+		}
+	}
+	return g
+}
+
+// Helper prepares to read a group that serves a workload from outside it: of
+// its numbers only CPU time and memory are of interest.
+func (fs *FS) Helper(path string, inode uint64) *Group {
+	g := fs.group(path, inode)
+	g.files = []fileID{fileEvents, fileCPUStat, fileMemoryCurrent}
+	return g
+}
+
+func (fs *FS) group(path string, inode uint64) *Group {
+	return &Group{
+		fs: fs, path: path, dir: newCName(fs.abs(path)), inode: inode, dirfd: -1,
+		relist: true, youngTil: fs.opts.Now().Add(youth),
+	}
+}
+
+// Running says whether any process is inside.
+func (g *Group) Running() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	buf := g.fs.buffers.get()
+	defer g.fs.buffers.put(buf)
+	if g.fds != nil {
+		b, err := g.read(fileEvents, buf)
+		return err == ErrAbsent || err == nil && parseGroupEvents(b).populated
+	}
+	if err := g.openDir(); err != nil {
+		// Only a group that is surely gone is not running: what we may not
+		// read for want of descriptors still runs.
+		return err != ErrGone
+	}
+	defer g.closeDir()
+	b, err := g.read(fileEvents, buf)
+	return err == ErrAbsent || err == nil && parseGroupEvents(b).populated
+}
+
+// Holds says whether a child of the group is the container with a full id.
+func (g *Group) Holds(fullID string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range g.children {
+		if strings.Contains(c.name, fullID) {
+			return true
+		}
+	}
+	return false
+}
+
+// Inside says that something was made or removed inside the group.
+func (g *Group) Inside() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.relist, g.youngTil = true, g.fs.opts.Now().Add(youth)
+}
+
+// Relist lets the next read look for children that came or went.
+func (g *Group) Relist() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.relist = true
+}
+
+// Close gives the descriptors back; what is read after is workload.ErrGone.
+func (g *Group) Close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	g.release()
+	for _, c := range g.children {
+		c.release(g.fs.opts.Budget)
+	}
+	g.children = nil
+}
+
+func (g *Group) release() {
+	if g.fds == nil {
+		return
+	}
+	for _, fd := range g.fds {
+		if fd != notOpen {
+			unix.Close(fd)
+		}
+	}
+	g.fds = nil
+	g.fs.opts.Budget.give(int64(len(g.files)))
+}
+
+// openDir opens the group's directory. ErrGone: it is not there, or another
+// group has its path.
+func (g *Group) openDir() error {
+	fd, errno := openat(unix.AT_FDCWD, g.dir, unix.O_RDONLY|unix.O_DIRECTORY)
+	if errno != 0 {
+		if err := classifyErrno(errno); err != ErrAbsent {
+			return err
+		}
+		return ErrGone
+	}
+	if inode, errno := inodeOf(fd); errno != 0 || g.inode != 0 && inode != g.inode {
+		unix.Close(fd)
+		return ErrGone
+	}
+	g.dirfd = fd
+	return nil
+}
+
+func (g *Group) closeDir() {
+	if g.dirfd >= 0 {
+		unix.Close(g.dirfd)
+		g.dirfd = -1
+	}
+}
+
+// there says whether the group is still the one at its path.
+func (g *Group) there() bool {
+	open := g.dirfd
+	err := g.openDir()
+	if err == nil {
+		g.closeDir()
+	}
+	g.dirfd = open
+	return err == nil
+}
+
+// keep opens the group's files for good, if the budget allows.
+func (g *Group) keep() {
+	if !g.fs.opts.Budget.take(int64(len(g.files))) {
+		return
+	}
+	g.fds = make([]int, len(g.files))
+	for i := range g.fds {
+		g.fds[i] = notOpen
+	}
+	g.openMissing()
+}
+
+func (g *Group) openMissing() {
+	for i, id := range g.files {
+		if g.fds[i] != notOpen {
+			continue
+		}
+		switch fd, errno := openat(g.dirfd, g.fs.names[id], unix.O_RDONLY); errno {
+		case 0:
+			g.fds[i] = fd
+		case unix.EMFILE, unix.ENFILE:
+			// Somebody else took what the budget counted on.
+			g.release()
+			return
+		}
+	}
+}
+
+// read gives a file's bytes, valid until the next read into buf.
+func (g *Group) read(id fileID, buf *[]byte) ([]byte, error) {
+	g.fs.reads.Add(1)
+	if g.fds == nil {
+		b, err := readFile(g.dirfd, g.fs.names[id], buf, readAll)
+		g.lost = g.lost || err == ErrAbsent || err == ErrGone
+		return b, err
+	}
+	i := g.index(id)
+	if i < 0 || g.fds[i] == notOpen {
+		return nil, ErrAbsent
+	}
+	b, err := readAll(g.fds[i], buf)
+	if err == ErrGone {
+		// The group ended, or its controller was switched off: which of the
+		// two is told at the end of the pass.
+		unix.Close(g.fds[i])
+		g.fds[i], g.lost = notOpen, true
+	}
+	return b, err
+}
+
+// index is where a file stands in g.files; they are in the order of their ids
+// and mostly all there, so the search is short.
+func (g *Group) index(id fileID) int {
+	for i := min(int(id), len(g.files)-1); i >= 0; i-- {
+		if g.files[i] == id {
+			return i
+		}
+	}
+	return -1
+}
+
+var _ workload.Group = (*Group)(nil)

@@ -1,0 +1,53 @@
+package cgroupfs
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The scrape path makes its system calls itself. os.ReadFile registers every
+// cgroup file with epoll (ten calls a file, kernfs files being pollable), and
+// unix.Openat allocates a terminated copy of the name at each call.
+
+// cname is a file name as the kernel takes it, ending in a NUL byte.
+type cname []byte
+
+func newCName(s string) cname { return append([]byte(s), 0) }
+
+func openat(dirfd int, name cname, flags int) (int, unix.Errno) {
+	for {
+		fd, _, errno := unix.Syscall6(unix.SYS_OPENAT, uintptr(dirfd), uintptr(unsafe.Pointer(&name[0])),
+			uintptr(flags|unix.O_CLOEXEC), 0, 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		return int(fd), errno
+	}
+}
+
+func pread(fd int, buf []byte, offset int64) (int, unix.Errno) {
+	for {
+		n, err := unix.Pread(fd, buf, offset)
+		if err == nil {
+			return n, 0
+		}
+		errno, ok := err.(unix.Errno)
+		if !ok {
+			return 0, unix.EIO
+		}
+		if errno != unix.EINTR {
+			return 0, errno
+		}
+	}
+}
+
+// inodeOf is the inode of an open directory: the kernel's cgroup id.
+func inodeOf(fd int) (uint64, unix.Errno) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		errno, _ := err.(unix.Errno)
+		return 0, errno
+	}
+	return st.Ino, 0
+}
