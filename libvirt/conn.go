@@ -46,7 +46,7 @@ func (s *Source) open(ctx context.Context, path string) (*conn, error) {
 	case err = <-done:
 	case <-ctx.Done():
 		c.guard.cut(ctx.Err())
-		<-done
+		within(farewell, done)
 		err = fmt.Errorf("no answer to the handshake: %w", ctx.Err())
 	}
 	s.health.observe(procConnect, time.Since(started), err)
@@ -60,6 +60,8 @@ func (s *Source) open(ctx context.Context, path string) (*conn, error) {
 
 // close ends the connection and waits for all that waited on it. A farewell
 // spares the daemon's log an error, but is a call like any other and may hang.
+// Cutting ends every call, and yet the wait for them is bounded as well: what
+// the client library does with a reply that comes twice is to wait for ever.
 func (c *conn) close(polite bool) {
 	if polite {
 		done := make(chan struct{})
@@ -67,16 +69,26 @@ func (c *conn) close(polite bool) {
 			defer close(done)
 			_ = c.client.Disconnect()
 		})
-		timer := time.NewTimer(farewell)
-		defer timer.Stop()
-		select {
-		case <-done:
-		case <-timer.C:
-		}
+		within(farewell, done)
 	}
 	c.guard.cut(errCut)
 	c.cancel()
-	c.work.Wait()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.work.Wait()
+	}()
+	within(farewell, ended)
+}
+
+// within waits for done, but no longer than limit.
+func within[T any](limit time.Duration, done <-chan T) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
 }
 
 // failure says why the connection was lost.

@@ -31,7 +31,9 @@ func (p *poller) call(l *lane, r run) {
 				uint32(libvirt.DomainStatsVCPU|libvirt.DomainStatsBalloon|libvirt.DomainStatsCPUTotal),
 				uint32(libvirt.ConnectGetAllDomainsStatsActive|libvirt.ConnectGetAllDomainsStatsNowait))
 		})
-		s.guests.answer(r, s.statsOf(handle, records, err), time.Now())
+		if s.guests.answer(r, s.statsOf(handle, records, err), time.Now()) {
+			nudge(s.wake)
+		}
 	})
 }
 

@@ -60,10 +60,12 @@ func (s *Source) poll(ctx context.Context, first *conn) {
 			l.busy--
 			continue
 		case c := <-p.opened:
+			p.opened = nil
 			if c != nil {
 				p.lanes = append(p.lanes, &lane{conn: c})
+			} else {
+				p.queue = nil // Until the next plan, which tries again.
 			}
-			p.opened = nil
 			continue
 		case <-p.asked:
 			p.asking = false
@@ -122,7 +124,6 @@ func (p *poller) widen(ctx context.Context) {
 	opened := make(chan *conn, 1)
 	p.opened = opened
 	p.opening.Go(func() {
-		// Without one, the next plan tries again.
 		c, _ := p.s.open(ctx, first.conn.path)
 		opened <- c
 	})

@@ -122,17 +122,19 @@ func (g *guests) expire(r run) {
 	}
 }
 
-// answer takes what a call brought; nothing, if it failed.
-func (g *guests) answer(r run, stats *workload.MachineStats, now time.Time) {
+// answer takes what a call brought; nothing, if it failed. It says whether the
+// call was past its time, so that the domain is now a suspect.
+func (g *guests) answer(r run, stats *workload.MachineStats, now time.Time) (late bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	v := g.known[r]
 	if v == nil {
-		return
+		return false
 	}
 	switch v.state {
 	case guestHung:
 		v.state, v.due = guestSuspect, now
+		late = true
 	case guestCalled:
 		v.state = guestReady
 	}
@@ -140,6 +142,7 @@ func (g *guests) answer(r run, stats *workload.MachineStats, now time.Time) {
 		v.stats = *stats
 		nudge(g.news)
 	}
+	return late
 }
 
 // question says which domain a suspect is.

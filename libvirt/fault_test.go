@@ -1,0 +1,381 @@
+package libvirt
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/workload-exporter/workload_exporter/workload"
+)
+
+func TestHandshakeHangs(t *testing.T) {
+	for _, proc := range []uint32{wireAuthList, wireOpen} {
+		t.Run(fmt.Sprint(proc), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(machineNamed(1))
+				f.override = func(_ *fakeConn, r request) bool { return r.proc == proc }
+				r := start(t, f, nil)
+				r.after(4 * time.Second)
+				r.wantReports()
+				r.after(2 * time.Minute)
+				r.wantReports(false)
+				if n := f.connections(); n > 1 {
+					t.Errorf("%d attempts in flight", n)
+				}
+				if n := r.log.count("does not answer"); n != 1 {
+					t.Errorf("told %d times", n)
+				}
+				f.set(func() { f.override = nil })
+				r.after(90 * time.Second)
+				r.wantReports(false, true)
+				r.stop()
+			})
+		})
+	}
+}
+
+// Nothing is read and nothing written: the client's first write already hangs.
+func TestStopInTheHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		release := make(chan struct{})
+		f.override = func(*fakeConn, request) bool { <-release; return true }
+		r := start(t, f, nil)
+		r.cancel()
+		<-r.done
+		close(release)
+		r.stop()
+	})
+}
+
+func TestStuckMachineIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(machinesNamed(5)...)
+		bad := f.domains[2]
+		bad.stuck = make(chan struct{})
+		r := start(t, f, nil)
+		r.after(2 * time.Minute)
+		for _, name := range []string{"vm1", "vm2", "vm4", "vm5"} {
+			if age := r.age(name); age > 12*time.Second {
+				t.Errorf("%s is %v old", name, age)
+			}
+		}
+		if n := f.called("vm3"); n != 1 {
+			t.Errorf("the stuck one was called %d times", n)
+		}
+		if h := r.Health(); h.Quarantined != 1 || h.Pending != 1 {
+			t.Errorf("%d quarantined, %d pending", h.Quarantined, h.Pending)
+		}
+		if n := r.log.count("quarantined"); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+		r.wantReports(true)
+
+		// It answers, but its monitor is not yet in order.
+		f.set(func() {
+			f.control["vm3"] = 2
+			close(bad.stuck)
+			bad.stuck = nil
+		})
+		r.after(30 * time.Second)
+		if n := f.called("vm3"); n != 1 || r.Health().Quarantined != 1 {
+			t.Errorf("called %d times while its monitor is occupied", n)
+		}
+		if age := r.age("vm3"); age > 31*time.Second {
+			t.Errorf("the late answer was not used: %v old", age)
+		}
+		f.set(func() { f.control["vm3"] = 0 })
+		r.after(13 * time.Second)
+		if age := r.age("vm3"); age > 12*time.Second || r.Health().Quarantined != 0 {
+			t.Errorf("not back: %v old, %d quarantined", age, r.Health().Quarantined)
+		}
+		if n := r.log.count("answers again"); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+		r.stop()
+	})
+}
+
+func TestManyStuckMachines(t *testing.T) {
+	for stuck, healthy := range map[int]bool{4: true, 7: true, 8: false, 10: false} {
+		t.Run(fmt.Sprint(stuck), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(machinesNamed(20)...)
+				for _, d := range f.domains[:stuck] {
+					d.stuck = make(chan struct{})
+				}
+				r := start(t, f, nil)
+				r.after(2 * time.Minute)
+				if fresh := r.age("vm20") < 13*time.Second; fresh != healthy {
+					t.Errorf("vm20 is %v old", r.age("vm20"))
+				}
+				if n := r.Health().Pending; n != min(stuck, laneSlots*lanesMax) {
+					t.Errorf("%d calls pending", n)
+				}
+				r.wantReports(true)
+				r.stop()
+			})
+		})
+	}
+}
+
+func TestSecondLaneIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(machinesNamed(6)...)
+		for _, d := range f.domains {
+			d.stuck = make(chan struct{})
+		}
+		r := start(t, f, nil)
+		f.set(func() { f.down = true })
+		r.after(time.Minute)
+		if n := r.Health().Calls[procConnect].Count; n > 10 {
+			t.Errorf("%d connections tried in a minute", n)
+		}
+		r.stop()
+	})
+}
+
+// A stuck machine stays in quarantine over a reconnect: the daemon may still
+// hold the call that was abandoned.
+func TestQuarantineOutlivesTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(machinesNamed(2)...)
+		f.domains[0].stuck = make(chan struct{})
+		f.control["vm1"] = 2
+		r := start(t, f, nil)
+		r.after(15 * time.Second)
+		f.drop()
+		r.after(time.Minute)
+		if n := f.called("vm1"); n != 1 {
+			t.Errorf("called %d times", n)
+		}
+		if r.age("vm2") > 12*time.Second || r.Health().Reconnects != 1 || r.Health().Quarantined != 1 {
+			t.Errorf("vm2 %v old, %+v", r.age("vm2"), r.Health())
+		}
+		r.stop()
+	})
+}
+
+func TestDaemonRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		resynced := 0
+		f := newFake(machinesNamed(2)...)
+		r := start(t, f, func(c *Config) {
+			c.OnEvent = func(e Event) {
+				if e.Kind == EventResynced {
+					resynced++
+				}
+			}
+		})
+		f.set(func() { f.down = true })
+		f.drop()
+		r.after(time.Second)
+		r.wantReports(true, false)
+		if len(r.reg.names()) != 2 || r.Health().Connected {
+			t.Errorf("what was known is gone: %v", r.reg.names())
+		}
+		// A stop that nobody will ever tell of.
+		f.set(func() { f.down, f.domains = false, f.domains[:1] })
+		r.after(time.Minute)
+		r.wantReports(true, false, true)
+		if diff := cmp.Diff([]string{"vm1"}, r.reg.names()); diff != "" {
+			t.Errorf("machines (-want +got):\n%s", diff)
+		}
+		if resynced != 2 || r.Health().Reconnects != 1 || !r.Health().Connected {
+			t.Errorf("resynced %d times, health %+v", resynced, r.Health())
+		}
+		r.stop()
+	})
+}
+
+// A daemon that accepts everything and answers nothing.
+func TestDaemonFreezes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(machinesNamed(3)...)
+		r := start(t, f, nil)
+		f.set(func() { f.override = func(*fakeConn, request) bool { return true } })
+		r.after(8 * time.Second)
+		r.wantReports(true, false)
+		r.after(5 * time.Minute)
+		if n := f.connections(); n > 1 {
+			t.Errorf("%d connections to a frozen daemon", n)
+		}
+		f.set(func() { f.override = nil })
+		r.after(90 * time.Second)
+		r.wantReports(true, false, true)
+		if h := r.Health(); h.Quarantined != 0 || h.Pending != 0 {
+			t.Errorf("health %+v", h)
+		}
+		r.stop()
+	})
+}
+
+func TestStopWhileFrozen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(machinesNamed(3)...)
+		r := start(t, f, nil)
+		f.set(func() { f.override = func(*fakeConn, request) bool { return true } })
+		r.after(6 * time.Second) // A list and its domains' calls are in flight.
+		r.stop()
+	})
+}
+
+func TestStopWhileStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(machinesNamed(9)...)
+		for _, d := range f.domains {
+			d.stuck = make(chan struct{})
+		}
+		r := start(t, f, nil)
+		r.after(time.Minute)
+		f.seen()
+		r.cancel()
+		<-r.done
+		// The farewell is heard: the daemon's log has no broken connection.
+		if diff := cmp.Diff([]string{"close", "close"}, f.seen()); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
+		}
+		r.stop()
+	})
+}
+
+func TestBadFrames(t *testing.T) {
+	for name, bad := range map[string][]byte{
+		"short":     words(27),
+		"zero":      words(0),
+		"huge":      words(0xfffffff0),
+		"too large": words(frameMax + 1),
+		"truncated": frame(wireStats, 1, 1, 0, make([]byte, 100))[:60],
+		"garbage":   []byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(machineNamed(1))
+				r := start(t, f, nil)
+				f.set(func() {
+					f.override = func(c *fakeConn, q request) bool {
+						if q.proc != wireStats {
+							return false
+						}
+						c.out <- bad
+						go func() {
+							time.Sleep(100 * time.Millisecond)
+							c.close()
+						}()
+						return true
+					}
+				})
+				r.after(6 * time.Second)
+				r.wantReports(true, false)
+				f.set(func() { f.override = nil })
+				r.after(2 * time.Minute)
+				r.wantReports(true, false, true)
+				r.stop()
+			})
+		})
+	}
+}
+
+// One domain's reply that cannot be decoded takes nobody else along.
+func TestUnknownTypes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(machinesNamed(3)...)
+		d := f.domains[1]
+		d.params = appendParam(d.params, "cpu.novel", 99, words(1)...)
+		d.count++
+		f.domains[2].params = appendParam(f.domains[2].params, "balloon.current", 7, appendString(nil, "much")...)
+		f.domains[2].count++
+		r := start(t, f, nil)
+		r.after(15 * time.Second)
+		if !r.reg.machine("vm2").Stats.Updated.IsZero() || r.age("vm1") > 12*time.Second {
+			t.Errorf("vm1 %v old", r.age("vm1"))
+		}
+		if s := r.reg.machine("vm3").Stats; s.Balloon != workload.Unreadable() || s.CPUTime != workload.Known(5000) {
+			t.Errorf("vm3 %+v", s)
+		}
+		if h := r.Health(); h.Calls[procGuest].Errors == 0 || h.Reconnects != 0 || h.Quarantined != 0 {
+			t.Errorf("health %+v", h)
+		}
+		r.wantReports(true)
+		r.stop()
+	})
+}
+
+// A daemon that answers with an error is down, but its connection is good.
+func TestListIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(machineNamed(1))
+		r := start(t, f, nil)
+		f.set(func() {
+			f.override = func(c *fakeConn, q request) bool {
+				if q.proc == wireStats {
+					c.fail(q, 88, "access denied")
+				}
+				return q.proc == wireStats
+			}
+		})
+		r.after(20 * time.Second)
+		r.wantReports(true, false)
+		if n := r.log.count("access denied"); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+		f.set(func() { f.override = nil })
+		r.after(10 * time.Second)
+		r.wantReports(true, false, true)
+		if r.Health().Reconnects != 0 {
+			t.Error("reconnected")
+		}
+		r.stop()
+	})
+}
+
+// A reply that says there are two thousand million domains, and has none.
+func TestMalformedList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(machineNamed(1))
+		r := start(t, f, nil)
+		f.set(func() {
+			f.override = func(c *fakeConn, q request) bool {
+				if q.proc == wireStats {
+					c.reply(q, []byte{0, 0})
+				}
+				return q.proc == wireStats
+			}
+		})
+		r.after(6 * time.Second)
+		r.wantReports(true, false)
+		f.set(func() { f.override = nil })
+		r.after(10 * time.Second)
+		r.wantReports(true, false, true)
+		r.stop()
+	})
+}
+
+func TestEventStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(machinesNamed(50)...)
+		r := start(t, f, nil)
+		f.seen()
+		for range 1000 {
+			f.tell(0, wireLifecycle, f.domains[0], 3, 0)
+			time.Sleep(time.Millisecond)
+		}
+		synctest.Wait()
+		lists := 0
+		for _, call := range f.seen() {
+			if call == "list" {
+				lists++
+			}
+		}
+		if lists > 60 {
+			t.Errorf("%d lists in a second", lists)
+		}
+		if n := r.Health().Events[EventSuspended]; n != 1000 {
+			t.Errorf("%d events counted", n)
+		}
+		r.stop()
+	})
+}
