@@ -2,10 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 
+	"github.com/containerd/cgroups/v3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/workload-exporter/workload_exporter/cgroupfs"
 	"github.com/workload-exporter/workload_exporter/collector"
+	"github.com/workload-exporter/workload_exporter/libvirt"
+	"github.com/workload-exporter/workload_exporter/process"
+	"github.com/workload-exporter/workload_exporter/runtimes"
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
@@ -14,9 +26,6 @@ type sources struct {
 	Registry *workload.Registry
 	// Run follows the host until its context ends. Its error ends the process.
 	Run func(context.Context) error
-	// Ready says whether there is anything left to wait for after the first
-	// walk; nil is always ready.
-	Ready func() bool
 	// What the exporter says of its sources; each may be nil.
 	LibvirtCalls func() map[string]collector.Histogram
 	Unreadable   func() map[string]uint64
@@ -25,14 +34,119 @@ type sources struct {
 
 // wire makes the sources that the options ask for. An error is one that makes
 // the exporter useless: no cgroup2 at all.
-func wire(_ context.Context, _ *Options, logger *slog.Logger) (*sources, error) {
-	return &sources{
-		Registry: workload.NewRegistry(workload.Config{Logger: logger}),
-		Run:      func(ctx context.Context) error { <-ctx.Done(); return nil },
-	}, nil
+func wire(opts *Options, logger *slog.Logger) (*sources, error) {
+	mount, err := findMount(opts)
+	if err != nil {
+		return nil, err
+	}
+	host, err := cgroupfs.ReadHost(opts.Procfs, opts.Sysfs)
+	if err != nil {
+		logger.Warn("Workloads without limits have no capacity", "err", err)
+	}
+	classifier := cgroupfs.NewClassifier(opts.Services)
+	budget := cgroupfs.NewBudget()
+	fs := cgroupfs.NewFS(cgroupfs.Options{
+		Mount: mount, SysRoot: opts.Sysfs, Host: host, Subjects: opts.Collectors.Subjects(),
+		Classifier: classifier, Budget: budget,
+	})
+	logger.Info("Reading cgroups", "path", mount.Path, "kernel", mount.Kernel, "descriptors", budget.Limit())
+
+	registry := workload.NewRegistry(workload.Config{
+		Resolvers: []workload.Resolver{
+			process.NewResolver(process.ResolverConfig{ProcRoot: opts.Procfs, PIDs: fs.PIDs}),
+			runtimes.NewMachined(runtimes.MachinedConfig{
+				Dir: filepath.Join(opts.Rundir, "systemd/machines"), Logger: logger,
+			}),
+		},
+		Logger: logger,
+	})
+	tree := cgroupfs.NewTree(cgroupfs.Config{FS: fs, Classifier: classifier, Registry: registry, Logger: logger})
+	registry.Add(tree)
+	processes := process.NewSource(process.Config{
+		ProcRoot: opts.Procfs, HostPIDs: tree.HostPIDs, Budget: budget, Logger: logger,
+		Host: process.Host{CPUs: int(host.CPUs), Memory: host.Memory},
+	}, registry)
+	registry.Add(processes)
+
+	s := &sources{
+		Registry:    registry,
+		Unreadable:  fs.Unreadable,
+		Descriptors: func() (int64, int64) { return budget.Used(), budget.Limit() },
+	}
+	running := []func(context.Context) error{tree.Run}
+	if opts.Libvirt {
+		l := libvirt.New(libvirt.Config{
+			Socket: opts.LibvirtSocket, RunDir: filepath.Join(opts.Rundir, "libvirt"),
+			PIDDir: filepath.Join(opts.Rundir, "libvirt/qemu"), Registry: registry,
+			CgroupOf: cgroupOf(opts.Procfs), Logger: logger,
+		})
+		registry.Add(l)
+		s.LibvirtCalls = func() map[string]collector.Histogram { return histograms(l.Health().Calls) }
+		running = append(running, l.Run)
+	}
+	s.Run = func(ctx context.Context) error {
+		defer processes.Close()
+		return together(ctx, running)
+	}
+	return s, nil
+}
+
+// together runs all until ctx or the first of them ends.
+func together(ctx context.Context, running []func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, run := range running {
+		group.Go(func() error { return run(ctx) })
+	}
+	return group.Wait()
+}
+
+func findMount(opts *Options) (cgroupfs.Mount, error) {
+	mountinfo := filepath.Join(opts.Procfs, "self/mountinfo")
+	if opts.Cgroupfs == "" {
+		return cgroupfs.Find(mountinfo)
+	}
+	mount, err := cgroupfs.Open(opts.Cgroupfs, mountinfo)
+	if err != nil {
+		return mount, fmt.Errorf("--path.cgroupfs: %w", err)
+	}
+	return mount, nil
+}
+
+// cgroupOf reads a process's cgroup. From inside a cgroup namespace the path of
+// a process outside is not one in the tree, and says nothing.
+func cgroupOf(procRoot string) func(pid int) (string, error) {
+	return func(pid int) (string, error) {
+		_, path, err := cgroups.ParseCgroupFileUnified(filepath.Join(procRoot, strconv.Itoa(pid), "cgroup"))
+		if err != nil {
+			return "", err
+		}
+		if path == "" || strings.HasPrefix(path, "/..") {
+			return "", errors.New("not in this cgroup namespace")
+		}
+		return path, nil
+	}
+}
+
+func histograms(calls map[string]libvirt.CallStats) map[string]collector.Histogram {
+	all := make(map[string]collector.Histogram, len(calls))
+	for name, c := range calls {
+		all[name] = collector.Histogram{Count: c.Count, Sum: c.Sum, Buckets: c.Buckets}
+	}
+	return all
 }
 
 // newClassifier says what a path is.
-func newClassifier(*regexp.Regexp) func(path string) string {
-	return func(path string) string { return path + "\t-\t-\t-\t-\t-" }
+func newClassifier(services *regexp.Regexp) func(path string) string {
+	return cgroupfs.NewClassifier(services).Line
+}
+
+// sayIfEmpty tells once, after the first walk, that there is nothing to show:
+// an operator who expected something knows where to look.
+func sayIfEmpty(logger *slog.Logger, workloads []*workload.Workload) {
+	for _, w := range workloads {
+		if w.Kind == workload.KindContainer {
+			return
+		}
+	}
+	logger.Info("No containers found yet; the host and what starts later are shown")
 }

@@ -42,7 +42,8 @@ func (b *Budget) Used() int64 { return b.used.Load() }
 // Limit is how many descriptors may be kept.
 func (b *Budget) Limit() int64 { return b.limit }
 
-func (b *Budget) take(n int64) bool {
+// Take asks for n descriptors, and is answered at once.
+func (b *Budget) Take(n int64) bool {
 	if b.used.Add(n) > b.limit {
 		b.used.Add(-n)
 		return false
@@ -50,4 +51,5 @@ func (b *Budget) take(n int64) bool {
 	return true
 }
 
-func (b *Budget) give(n int64) { b.used.Add(-n) }
+// Give returns n descriptors.
+func (b *Budget) Give(n int64) { b.used.Add(-n) }

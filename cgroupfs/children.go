@@ -191,7 +191,7 @@ func (c *child) file(fs *FS, dirfd, i int, buf *[]byte) ([]byte, error) {
 }
 
 func (c *child) keep(fs *FS, dirfd int) {
-	if !fs.opts.Budget.take(childFiles) {
+	if !fs.opts.Budget.Take(childFiles) {
 		return
 	}
 	c.fds = make([]int, childFiles)
@@ -215,6 +215,6 @@ func (c *child) release(budget *Budget) {
 			unix.Close(fd)
 		}
 	}
-	budget.give(childFiles)
+	budget.Give(childFiles)
 	c.fds = nil
 }

@@ -8,14 +8,6 @@ import (
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
-// Host is the size of the machine: the capacity of a workload without limits.
-type Host struct {
-	// CPUs is the number of CPUs online.
-	CPUs uint64
-	// Memory is the machine's memory in bytes.
-	Memory uint64
-}
-
 // Options say what is read of each group, and how.
 type Options struct {
 	Mount Mount

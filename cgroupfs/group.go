@@ -148,7 +148,7 @@ func (g *Group) release() {
 		}
 	}
 	g.fds = nil
-	g.fs.opts.Budget.give(int64(len(g.files)))
+	g.fs.opts.Budget.Give(int64(len(g.files)))
 }
 
 // openDir opens the group's directory. ErrGone: it is not there, or another
@@ -189,7 +189,7 @@ func (g *Group) there() bool {
 
 // keep opens the group's files for good, if the budget allows.
 func (g *Group) keep() {
-	if !g.fs.opts.Budget.take(int64(len(g.files))) {
+	if !g.fs.opts.Budget.Take(int64(len(g.files))) {
 		return
 	}
 	g.fds = make([]int, len(g.files))

@@ -100,7 +100,10 @@ func (g *Group) readCPU(u *workload.Usage, buf *[]byte) {
 	cpus := g.value(fileCPUSet, buf, parseCPUSet)
 	g.readChildren(&own, u, buf)
 	c.Periods, c.ThrottledPeriods, c.Throttled = own.periods, own.throttledPeriods, own.throttled
-	c.Capacity = workload.Known(g.fs.opts.Host.CPUs * oneCore).Least(c.Limit).Least(cpus)
+	if g.fs.opts.Host.CPUs > 0 {
+		c.Capacity = workload.Known(g.fs.opts.Host.CPUs * oneCore)
+	}
+	c.Capacity = c.Capacity.Least(c.Limit).Least(cpus)
 }
 
 func (g *Group) cpuStat(buf *[]byte) cpuStat {
@@ -143,8 +146,9 @@ func (g *Group) readMemory(u *workload.Usage, buf *[]byte) {
 		m.WorkingSet = m.Resident.Minus(stat.inactiveFile)
 	}
 	if g.fs.opts.Host.Memory > 0 {
-		m.Capacity = workload.Known(g.fs.opts.Host.Memory).Least(m.Limit)
+		m.Capacity = workload.Known(g.fs.opts.Host.Memory)
 	}
+	m.Capacity = m.Capacity.Least(m.Limit)
 	if b, err := g.read(fileMemoryEvents, buf); err == nil {
 		e := parseMemoryEvents(b)
 		g.count(fileMemoryEvents, e.Low, e.High, e.Max, e.OOM, e.OOMKill)
