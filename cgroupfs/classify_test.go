@@ -171,6 +171,7 @@ func TestClassifyWorkloads(t *testing.T) {
 		{"/machine/prod.partition/qemu-8-a-b.libvirt-qemu", "vm libvirt a-b a-b", 0},
 		{"/machine/qemu-alice-8-a.libvirt-qemu", "vm libvirt a a", 0},
 		{"/machine/ch-8-a.libvirt-ch", "vm libvirt a a", 0},
+		{"/machine/qemu-3.libvirt-qemu", "vm libvirt qemu-3 qemu-3", 0},
 		{"/machine/__x.libvirt-qemu", "vm libvirt _x _x", 0},
 		{"/kubepods/pod{U}/{H}/machine/qemu-1-a.libvirt-qemu", "container kubernetes {U} {U}", 3},
 		// Other machines.

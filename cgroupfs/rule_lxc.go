@@ -14,7 +14,8 @@ func lxcRules() []rule {
 		forms: []form{
 			{as: `lxc\.payload\.(?P<id>.+)`},
 			// LXC before 4, and Proxmox. Below a unit: an unprivileged one.
-			{in: `(?:.*\.(?:scope|service))?/lxc(?:\.payload)?`, as: `(?P<id>[^.].*)`, free: true},
+			{in: `/lxc(?:\.payload)?`, as: `(?P<id>[^.].*)`, free: true},
+			{in: `.*\.(?:scope|service)/lxc(?:\.payload)?`, as: `(?P<id>[^.].*)`, free: true},
 		},
 		read: func(m *match) bool { return !strings.HasPrefix(m.name, "lxc.pivot") },
 	}}

@@ -59,12 +59,11 @@ func readDomain(m *match) bool {
 		return readScope(m)
 	}
 	c.ID, c.Domain = "", workload.Domain{Driver: driver}
-	machine := m.group("machine")
-	if rest, ok := strings.CutPrefix(machine, driver+"-"); ok && domainNumber(rest, c) {
-		return true
-	}
 	// Before libvirt 1.3 there was the name alone.
-	c.Name = machine
+	c.Name = m.group("machine")
+	if rest, ok := strings.CutPrefix(c.Name, driver+"-"); ok {
+		domainNumber(rest, c)
+	}
 	return true
 }
 
@@ -79,14 +78,11 @@ func readScope(m *match) bool {
 			continue
 		}
 		c := &m.class
-		c.Domain = workload.Domain{Driver: driver}
-		switch {
-		case domainNumber(rest, c):
-			if c.Name == "" {
-				c.Name = machine
-			}
+		c.Name, c.Domain = machine, workload.Domain{Driver: driver}
+		if domainNumber(rest, c) {
 			return true
-		case drivers(m.rule.runtime)[driver] == named:
+		}
+		if drivers(m.rule.runtime)[driver] == named {
 			c.Name = rest
 			return true
 		}
@@ -108,12 +104,14 @@ func drivers(runtime string) map[string]int {
 }
 
 // domainNumber reads what follows the driver: [PREFIX-]ID[-NAME]. The prefix is a
-// user's name or embed-HASH. A name that has no character that machined would
-// take is left out.
+// user's name or embed-HASH. The name is left out when none of its characters is
+// fit for machined: the class keeps the one it has.
 func domainNumber(s string, c *Class) bool {
 	id, name, _ := strings.Cut(s, "-")
 	if n, ok := domainID(id); ok {
-		c.Domain.ID, c.Name = n, name
+		if c.Domain.ID = n; name != "" {
+			c.Name = name
+		}
 		return true
 	}
 	if id == "embed" {

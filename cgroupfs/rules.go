@@ -26,7 +26,9 @@ type rule struct {
 // or after. The groups that have a meaning are full (64 hex, shown cut to 12),
 // id, and name where it differs from id.
 type form struct {
-	// in is the path above, "" at the root; left out: anywhere.
+	// in is the path above, "" at the root; left out: anywhere. After a leading
+	// ".*" it says something of the last two components at most, and no more of
+	// the path is looked at: a hostile one is deep.
 	in string
 	// as is the component itself.
 	as string
@@ -40,7 +42,7 @@ type form struct {
 
 	above, shape *regexp.Regexp
 	prefix       string
-	unit         bool
+	unit, near   bool
 }
 
 // The pieces that forms are made of.
@@ -90,7 +92,7 @@ func compile(list []rule) []rule {
 			f.prefix, _ = regexp.MustCompile(f.as).LiteralPrefix()
 			f.unit = strings.HasSuffix(f.as, `\.scope`) || strings.HasSuffix(f.as, `\.service`) || strings.HasSuffix(f.as, `\.slice`)
 			if f.in != "" {
-				f.above = regexp.MustCompile(`(?s)^(?:` + f.in + `)$`)
+				f.above, f.near = regexp.MustCompile(`(?s)^(?:`+f.in+`)$`), strings.HasPrefix(f.in, ".*")
 			}
 		}
 	}
@@ -122,11 +124,12 @@ func decideOne(list []rule, p place) (match, bool) {
 	unit := isUnit(name)
 	for i := range list {
 		for j := range list[i].forms {
-			m := match{place: p, rule: &list[i], form: &list[i].forms[j], name: name}
-			if m.form.free && unit || !strings.HasPrefix(name, m.form.prefix) {
+			f := &list[i].forms[j]
+			if f.free && unit || f.unit && !unit || !f.matches(name, p.above()) {
 				continue
 			}
-			if m.fits() {
+			m := match{place: p, rule: &list[i], form: f, name: name}
+			if m.read() {
 				return m, true
 			}
 		}
@@ -134,15 +137,25 @@ func decideOne(list []rule, p place) (match, bool) {
 	return match{}, false
 }
 
-// fits reads the place into the class, if the form and the rule hold for it.
-func (m *match) fits() bool {
+func (f *form) matches(name, above string) bool {
+	if !strings.HasPrefix(name, f.prefix) || !f.shape.MatchString(name) {
+		return false
+	}
+	if f.near {
+		above = lastTwo(above)
+	}
+	return f.above == nil || f.above.MatchString(above)
+}
+
+func lastTwo(path string) string {
+	last := max(strings.LastIndexByte(path, '/'), 0)
+	return path[max(strings.LastIndexByte(path[:last], '/'), 0):]
+}
+
+// read makes the class of a place that the form holds for, if the rule does too.
+func (m *match) read() bool {
 	f := m.form
-	if m.groups = f.shape.FindStringSubmatch(m.name); m.groups == nil {
-		return false
-	}
-	if f.above != nil && !f.above.MatchString(m.above()) {
-		return false
-	}
+	m.groups = f.shape.FindStringSubmatch(m.name)
 	m.class = Class{
 		Identity: workload.Identity{Kind: m.rule.kind, Runtime: m.rule.runtime},
 		Top:      m.path[:m.end],
