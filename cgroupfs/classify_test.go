@@ -217,6 +217,7 @@ func TestClassifyWorkloads(t *testing.T) {
 		{"/system.slice/_docker-{H}.scope", "container docker {h} {h}", 0},
 	} {
 		path, want := expand(tt.path), expand(tt.want)
+		checkInvariants(t, c, path)
 		k, ok := c.Classify(path)
 		if !ok {
 			t.Errorf("%s: none, want %s", path, want)
@@ -292,6 +293,7 @@ func TestClassifyNone(t *testing.T) {
 		"/machine/prod.partition", "/machine", "/machine.slice/machine-a.slice/x.scope",
 		strings.Repeat("/a", 5000), strings.Repeat("a", 1<<16), strings.Repeat("/", 1<<16),
 	} {
+		checkInvariants(t, c, expand(path))
 		if k, ok := c.Classify(expand(path)); ok {
 			t.Errorf("%.200q: %+v, want none", expand(path), k)
 		}
