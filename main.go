@@ -20,6 +20,7 @@ func main() {
 	app := kingpin.New(name, "Shows every container and virtual machine of this host through the same Prometheus metrics.")
 	app.Version(version.Print(name))
 	app.HelpFlag.Short('h')
+	app.UsageWriter(os.Stdout)
 	log := &promslog.Config{}
 	promslogflag.AddFlags(app, log)
 

@@ -46,13 +46,13 @@ func addFlags(app *kingpin.Application) *Options {
 		BoolVar(&o.DisableExporterMetrics)
 
 	app.Flag("path.cgroupfs", "Root of the cgroup v2 hierarchy; the mount that mountinfo shows when empty.").
-		StringVar(&o.Cgroupfs)
+		PlaceHolder("DIR").StringVar(&o.Cgroupfs)
 	app.Flag("path.procfs", "Where procfs is mounted.").Default("/proc").StringVar(&o.Procfs)
 	app.Flag("path.sysfs", "Where sysfs is mounted.").Default("/sys").StringVar(&o.Sysfs)
 	app.Flag("path.rundir", "Where runtimes keep their state.").Default("/run").StringVar(&o.Rundir)
 	app.Flag("libvirt", "Ask libvirt about its machines, when it is there.").Default("true").BoolVar(&o.Libvirt)
 	app.Flag("libvirt.socket", "Read-only socket of libvirt; the usual ones are tried when empty.").
-		StringVar(&o.LibvirtSocket)
+		PlaceHolder("PATH").StringVar(&o.LibvirtSocket)
 	app.Flag("workload.services", "Service units to show as workloads of kind service; the expression has to match the whole unit name.").
 		PlaceHolder("REGEXP").StringVar(&o.services)
 

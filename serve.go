@@ -35,20 +35,19 @@ func serve(ctx context.Context, opts *Options, logger *slog.Logger) error {
 	// Those who follow the host outlive the last scrape.
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	src, err := wire(run, opts, logger)
+	src, err := wire(opts, logger)
 	if err != nil {
 		return err
 	}
 	logger.Info("Starting", "version", version.Info(), "build_context", version.BuildContext())
 
 	var walked atomic.Bool
-	ready := func() bool { return walked.Load() && (src.Ready == nil || src.Ready()) }
 	gatherer := collector.New(collector.Config{
 		Registry: src.Registry, Enabled: opts.Collectors, ProcRoot: opts.Procfs, SysRoot: opts.Sysfs,
 		Runtime: !opts.DisableExporterMetrics, LibvirtCalls: src.LibvirtCalls, Unreadable: src.Unreadable,
 		Descriptors: src.Descriptors, Logger: logger,
 	})
-	mux, err := routes(opts, gatherer, ready)
+	mux, err := routes(opts, gatherer, walked.Load)
 	if err != nil {
 		return err
 	}
@@ -57,25 +56,30 @@ func serve(ctx context.Context, opts *Options, logger *slog.Logger) error {
 	go func() { running <- src.Run(run) }()
 	servers, served := start(listeners, mux, opts, logger)
 	go func() {
-		src.Registry.Refresh()
+		sayIfEmpty(logger, src.Registry.Refresh())
 		walked.Store(true)
 		notify(logger, daemon.SdNotifyReady)
 	}()
 
-	stopped := false
 	select {
 	case <-ctx.Done():
 		logger.Info("Stopping")
 	case err = <-served:
 	case err = <-running:
-		stopped = true
-		err = fmt.Errorf("a source ended: %w", cmpError(err))
+		// None of them ends before it is told to.
+		err = fmt.Errorf("following the host: %w", orUnexpected(err))
+		running <- nil
 	}
 	notify(logger, daemon.SdNotifyStopping)
 	shutdown(servers, logger)
 	cancel()
-	if !stopped {
-		err = errors.Join(err, <-running)
+	select {
+	case ended := <-running:
+		if !errors.Is(ended, context.Canceled) {
+			err = errors.Join(err, ended)
+		}
+	case <-time.After(grace):
+		logger.Warn("Something that followed the host did not stop")
 	}
 	return err
 }
@@ -158,10 +162,10 @@ func notify(logger *slog.Logger, state string) {
 	}
 }
 
-// cmpError makes an error of an end that should not have been.
-func cmpError(err error) error {
+// orUnexpected makes an error of an end without one.
+func orUnexpected(err error) error {
 	if err == nil {
-		return errors.New("without an error")
+		return errors.New("ended unexpectedly")
 	}
 	return err
 }

@@ -38,7 +38,7 @@ func (n Name) Help() string {
 	case Self:
 		return "the exporter's own state and cost"
 	}
-	return "the workload_" + string(n) + "_* families"
+	return "workload_" + string(n) + "*"
 }
 
 // Enabled is the set of collectors that are switched on.
