@@ -16,6 +16,7 @@ const (
 	procInventory = "inventory"
 	procGuest     = "guest_stats"
 	procControl   = "control_info"
+	procPing      = "ping"
 )
 
 var errDeadline = errors.New("no answer in time")
@@ -39,12 +40,17 @@ func call[T any](ctx context.Context, c *conn, proc string, limit time.Duration,
 	case a := <-done:
 		return a.value, a.err
 	case <-timer.C:
-		err := fmt.Errorf("libvirt %s at %s: %w", proc, c.path, errDeadline)
-		c.guard.cut(err)
-		return zero, err
+		return zero, c.frozen()
 	case <-ctx.Done():
 		return zero, ctx.Err()
 	}
+}
+
+// frozen cuts a connection whose daemon answers nothing any more.
+func (c *conn) frozen() error {
+	err := fmt.Errorf("libvirt at %s: %w", c.path, errDeadline)
+	c.guard.cut(err)
+	return err
 }
 
 // wait makes a call and waits for as long as it takes, or the connection lasts.

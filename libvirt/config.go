@@ -33,7 +33,8 @@ type Config struct {
 	GuestInterval time.Duration
 	// ConnectTimeout ends a connection attempt, handshake included: 5 s.
 	ConnectTimeout time.Duration
-	// CallTimeout ends a call that no QEMU can hold up, and the connection with it: 2 s.
+	// CallTimeout is how long the daemon may take to answer what it can answer
+	// by itself, before it counts as frozen and the connection is cut: 2 s.
 	CallTimeout time.Duration
 	// MonitorTimeout is when a domain that has not answered is quarantined: 2 s.
 	// Its call is left pending, since the daemon cannot be made to give it up.

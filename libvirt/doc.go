@@ -5,7 +5,9 @@
 // statistics) waits for QEMU without any time limit, and a bulk call walks the
 // domains one after the other: so the list of what runs comes from a call that
 // never touches a monitor, and guest numbers are asked for in the background,
-// one domain at a time, with a quarantine for those that do not answer. The
+// one domain at a time, with a quarantine for those that do not answer. Even
+// the list waits for a domain that is being started or ended, seconds on a busy
+// host: only a daemon that does not answer for itself counts as frozen. The
 // client library has no time limit on any call and none on its connecting or
 // disconnecting: so there are two connections that can be cut, one for the list
 // and the events, one for monitor calls, and a new client for each. An event

@@ -213,6 +213,61 @@ func TestDaemonFreezes(t *testing.T) {
 	})
 }
 
+// A domain that is being started keeps its lock, and the list waits for it: the
+// daemon lives, its events are heard, and nothing is gained by a new connection.
+func TestListIsHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(machinesNamed(2)...)
+		starts := 0
+		r := start(t, f, func(c *Config) {
+			c.OnEvent = func(e Event) {
+				if e.Kind == EventStarted {
+					starts++
+				}
+			}
+		})
+		held := make(chan struct{})
+		lists := 0
+		f.set(func() {
+			f.override = func(c *fakeConn, q request) bool {
+				if q.proc != wireStats || q.body[3] != 0 {
+					return false
+				}
+				f.set(func() { lists++ })
+				go func() {
+					select {
+					case <-held:
+						c.answer(q)
+					case <-c.closed:
+					}
+				}()
+				return true
+			}
+		})
+		r.after(25 * time.Second)
+		f.tell(0, wireLifecycle, f.domains[1], 2, 0)
+		synctest.Wait()
+		r.wantReports(true)
+		if starts != 1 || lists != 1 || r.age("vm1") > 12*time.Second {
+			t.Errorf("%d starts heard, %d lists waiting, numbers %v old", starts, lists, r.age("vm1"))
+		}
+		r.after(30 * time.Second)
+		r.wantReports(true, false)
+		if n := r.log.count("holds up"); n != 1 || lists != 1 || r.Health().Reconnects != 0 {
+			t.Errorf("told %d times, %d lists waiting, %+v", n, lists, r.Health())
+		}
+		f.set(func() { f.domains = f.domains[:1] })
+		close(held)
+		time.Sleep(eventGap)
+		synctest.Wait()
+		r.wantReports(true, false, true)
+		if diff := cmp.Diff([]string{"vm1"}, r.reg.names()); diff != "" {
+			t.Errorf("machines (-want +got):\n%s", diff)
+		}
+		r.stop()
+	})
+}
+
 func TestStopWhileFrozen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(machinesNamed(3)...)

@@ -1,7 +1,6 @@
 package libvirt
 
 import (
-	"context"
 	"encoding/hex"
 	"strings"
 	"time"
@@ -29,23 +28,44 @@ type domain struct {
 	reason int32
 }
 
-// refresh fetches the list of what runs and tells the Registry. It costs the
-// daemon well under a millisecond for tens of domains and waits for no QEMU.
-func (s *Source) refresh(ctx context.Context, c *conn) (time.Duration, error) {
-	started := time.Now()
-	records, err := call(ctx, c, procInventory, s.cfg.CallTimeout, func(l *libvirt.Libvirt) ([]libvirt.DomainStatsRecord, error) {
-		return l.ConnectGetAllDomainStats(nil, uint32(libvirt.DomainStatsState), uint32(libvirt.ConnectGetAllDomainsStatsActive))
+// listing is what came of asking for the list.
+type listing struct {
+	domains []domain
+	err     error
+}
+
+// list asks for the list of what runs. It costs the daemon well under a
+// millisecond for tens of domains and waits for no QEMU's answer.
+func (s *Source) list(c *conn) <-chan listing {
+	done := make(chan listing, 1)
+	c.work.Go(func() {
+		records, err := wait(c, procInventory, func(l *libvirt.Libvirt) ([]libvirt.DomainStatsRecord, error) {
+			return l.ConnectGetAllDomainStats(nil, uint32(libvirt.DomainStatsState), uint32(libvirt.ConnectGetAllDomainsStatsActive))
+		})
+		done <- listing{parseInventory(records), err}
 	})
-	if err != nil {
-		return 0, err
-	}
-	s.listed = parseInventory(records)
-	s.guests.list(s.listed, time.Now())
+	return done
+}
+
+// ping asks what any daemon can answer at once, of itself and with a worker
+// that it keeps for such questions.
+func (s *Source) ping(c *conn) <-chan struct{} {
+	done := make(chan struct{}, 1)
+	c.work.Go(func() {
+		_, _ = wait(c, procPing, func(l *libvirt.Libvirt) ([]libvirt.AuthType, error) { return l.AuthList() })
+		done <- struct{}{}
+	})
+	return done
+}
+
+// update takes a new list and tells the Registry.
+func (s *Source) update(socket string, list []domain) {
+	s.listed = list
+	s.guests.list(list, time.Now())
 	s.findProcesses()
 	s.publish()
-	s.up(c.path)
+	s.up(socket)
 	nudge(s.wake)
-	return time.Since(started), nil
 }
 
 // parseInventory takes what runs from a reply to a STATE request.
