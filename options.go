@@ -53,7 +53,7 @@ func addFlags(app *kingpin.Application) *Options {
 	app.Flag("libvirt", "Ask libvirt about its machines, when it is there.").Default("true").BoolVar(&o.Libvirt)
 	app.Flag("libvirt.socket", "Read-only socket of libvirt; the usual ones are tried when empty.").
 		PlaceHolder("PATH").StringVar(&o.LibvirtSocket)
-	app.Flag("workload.services", "Service units to show as workloads of kind service; the expression has to match the whole unit name.").
+	app.Flag("workload.services", "Service units to show as workloads of kind service; the expression has to match the whole unit name, as in nginx\\.service.").
 		PlaceHolder("REGEXP").StringVar(&o.services)
 
 	for _, n := range collector.Names() {
