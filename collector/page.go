@@ -20,6 +20,7 @@ type page struct {
 	info     *dto.MetricFamily
 	// hosted and machine are the columns of a workload that is not a machine, and of one that is.
 	hosted, machine []column
+	labels          *labelNames
 
 	// list is the Registry's, rows what it was made into: the same order, less
 	// what could not be told apart.
@@ -41,7 +42,7 @@ type population struct{ kind, runtime string }
 type tally struct{ running, paused int }
 
 func newPage(enabled Enabled) *page {
-	p := &page{tallies: map[population]*tally{}}
+	p := &page{tallies: map[population]*tally{}, labels: &labelNames{"id", "kind", "name", "runtime"}}
 	if enabled[Info] {
 		p.info = newFamily(infoName, infoHelp, gauge)
 	}
@@ -179,7 +180,7 @@ func (p *page) newRow(w *workload.Workload, i identity) *row {
 	if w.Kind == workload.KindVM {
 		columns = p.machine
 	}
-	r := newRow(w, i, columns)
+	r := newRow(w, i, p.labels, columns)
 	key := population{i.kind, i.runtime}
 	if p.tallies[key] == nil {
 		p.tallies[key] = &tally{}

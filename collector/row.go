@@ -54,15 +54,28 @@ func (i identity) told(inode uint64) identity {
 	return i
 }
 
-// labels are the pairs that the workload's metrics share, sorted by name.
-func (i identity) labels() []*dto.LabelPair {
-	return []*dto.LabelPair{pair("id", i.id), pair("kind", i.kind), pair("name", i.name), pair("runtime", i.runtime)}
+// labels are the pairs that the workload's metrics share, sorted by name. They
+// lie next to each other, for they are what an exposition mostly reads.
+func (i identity) labels(names *labelNames) []*dto.LabelPair {
+	block := &struct {
+		pairs  [4]dto.LabelPair
+		values [4]string
+	}{values: [4]string{i.id, i.kind, i.name, i.runtime}}
+	labels := make([]*dto.LabelPair, len(block.pairs))
+	for n := range block.pairs {
+		block.pairs[n].Name, block.pairs[n].Value = &names[n], &block.values[n]
+		labels[n] = &block.pairs[n]
+	}
+	return labels
 }
+
+// labelNames are the names of those pairs, one copy for all workloads.
+type labelNames [4]string
 
 // newRow allocates whatever the workload will ever need. A series takes some
 // 200 bytes, all of one row's in a few blocks.
-func newRow(w *workload.Workload, i identity, columns []column) *row {
-	labels := i.labels()
+func newRow(w *workload.Workload, i identity, names *labelNames, columns []column) *row {
+	labels := i.labels(names)
 	r := &row{workload: w, identity: i, columns: columns, samples: make([]sample, len(columns)), info: newInfo(w, labels)}
 	metrics, values := make([]dto.Metric, len(columns)), make([]float64, len(columns))
 	gauges, counters := make([]dto.Gauge, len(columns)), make([]dto.Counter, len(columns))
