@@ -1,0 +1,77 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestLibvirtStopped stops the daemon under running machines: nothing that a
+// cgroup tells may be missing, and the source says that it is down.
+func TestLibvirtStopped(t *testing.T) {
+	up := func(s scrape) float64 { return s.sum("workload_source_up", labels{"source": "libvirt"}) }
+	eventually(t, "libvirt up", 5*time.Minute, func() bool { return up(takeScrape(t)) == 1 })
+	before := takeScrape(t).workloads()
+	start := func() { inLab(t, "systemctl start libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd") }
+	inLab(t, "systemctl stop libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd")
+	defer start()
+	eventually(t, "libvirt seen as down", time.Minute, func() bool { return up(takeScrape(t)) == 0 })
+	s := takeScrape(t)
+	if got := strings.Join(s.workloads(), "\n"); got != strings.Join(before, "\n") {
+		t.Errorf("workloads without libvirt:\n%s\nbefore:\n%s", got, strings.Join(before, "\n"))
+	}
+	for _, name := range []string{"vm-kvm", "vm-tcg"} {
+		for _, metric := range []string{"workload_cpu_usage_seconds_total", "workload_memory_resident_bytes", "workload_pressure_cpu_waiting_seconds_total", "workload_vm_vcpu_seconds_total"} {
+			s.must(t, metric, labels{"name": name})
+		}
+	}
+	start()
+	eventually(t, "libvirt up again", 5*time.Minute, func() bool { return up(takeScrape(t)) == 1 })
+	if got := strings.Join(takeScrape(t).workloads(), "\n"); got != strings.Join(before, "\n") {
+		t.Errorf("workloads after the restart:\n%s\nbefore:\n%s", got, strings.Join(before, "\n"))
+	}
+}
+
+// TestRemovedDuringScrape starts and removes containers while others scrape: a
+// workload is in a scrape with all of its series, or not at all.
+func TestRemovedDuringScrape(t *testing.T) {
+	inLab(t, `(for i in 1 2 3 4 5; do docker run -d --name churn$i bb:1 /bin/sleep 1000 >/dev/null; docker rm -f churn$i >/dev/null; done; touch /run/lab/churned) >/dev/null 2>&1 &`)
+	defer inLab(t, "rm -f /run/lab/churned")
+	families := []string{
+		"workload_info", "workload_cpu_usage_seconds_total", "workload_memory_resident_bytes", "workload_memory_working_set_bytes",
+		"workload_tasks", "workload_pressure_cpu_waiting_seconds_total", "workload_io_reads_total",
+	}
+	seen, scrapes := map[string]bool{}, 0
+	eventually(t, "the churn to end", 10*time.Minute, func() bool {
+		s := takeScrape(t)
+		scrapes++
+		for _, m := range s.series("workload_info", labels{"runtime": "docker"}) {
+			seen[labelsOf(m)["id"]] = true
+		}
+		for _, family := range families {
+			if got, want := len(s[family].GetMetric()), len(s["workload_info"].GetMetric()); got != want {
+				t.Errorf("%d series of %s for %d workloads", got, family, want)
+			}
+		}
+		_, err := lab("test -e /run/lab/churned")
+		return err == nil
+	})
+	t.Logf("%d scrapes saw %d docker containers", scrapes, len(seen))
+	if len(seen) < 4 {
+		t.Errorf("no scrape saw any of the containers that came and went")
+	}
+}
+
+// TestRestarted stops the service and starts it again: it ends well, and shows the same.
+func TestRestarted(t *testing.T) {
+	before := takeScrape(t).workloads()
+	inLab(t, "systemctl restart workload_exporter")
+	if got := strings.Join(takeScrape(t).workloads(), "\n"); got != strings.Join(before, "\n") {
+		t.Errorf("workloads after a restart:\n%s\nbefore:\n%s", got, strings.Join(before, "\n"))
+	}
+	if out := inLab(t, "systemctl show -P Result workload_exporter; journalctl -q -u workload_exporter --no-pager | grep -i -E 'panic|level=ERROR' || true"); strings.TrimSpace(out) != "success" {
+		t.Errorf("the service's journal:\n%s", out)
+	}
+}
