@@ -53,7 +53,7 @@ func (f *file) read(buf *[]byte) ([]byte, error) {
 		case n < len(*buf) || n >= maxFile:
 			return (*buf)[:n], nil
 		default:
-			*buf = make([]byte, 2*len(*buf))
+			*buf = make([]byte, max(2*len(*buf), maxSmall))
 		}
 	}
 }
