@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/exporter-toolkit/web"
@@ -75,8 +76,9 @@ func (o *Options) check() error {
 		}
 		o.Services = re
 	}
-	if o.MetricsPath == "" || o.MetricsPath[0] != '/' || o.MetricsPath == "/" {
-		return errors.New("--web.telemetry-path: must be a path other than /")
+	if !strings.HasPrefix(o.MetricsPath, "/") || o.MetricsPath == "/" || strings.HasPrefix(o.MetricsPath, "/-/") ||
+		strings.ContainsAny(o.MetricsPath, "{} ") {
+		return errors.New("--web.telemetry-path: must be a path other than / and /-/")
 	}
 	if o.MaxRequests < 0 {
 		return errors.New("--web.max-requests: must not be negative")

@@ -73,12 +73,18 @@ func (i identity) labels(names *labelNames) []*dto.LabelPair {
 type labelNames [4]string
 
 // newRow allocates whatever the workload will ever need. A series takes some
-// 200 bytes, all of one row's in a few blocks.
-func newRow(w *workload.Workload, i identity, names *labelNames, columns []column) *row {
-	labels := i.labels(names)
-	r := &row{workload: w, identity: i, columns: columns, samples: make([]sample, len(columns)), info: newInfo(w, labels)}
+// 250 bytes, all of one row's in a few blocks.
+func newRow(w *workload.Workload, who identity, names *labelNames, columns []column) *row {
+	labels := who.labels(names)
+	r := &row{workload: w, identity: who, columns: columns, samples: make([]sample, len(columns)), info: newInfo(w, labels)}
 	metrics, values := make([]dto.Metric, len(columns)), make([]float64, len(columns))
-	gauges, counters := make([]dto.Gauge, len(columns)), make([]dto.Counter, len(columns))
+	n := 0
+	for i := range columns {
+		if columns[i].typ == counter {
+			n++
+		}
+	}
+	counters, gauges := make([]dto.Counter, n), make([]dto.Gauge, len(columns)-n)
 	for i := range columns {
 		m, v := &metrics[i], &values[i]
 		m.Label = labels
@@ -86,11 +92,11 @@ func newRow(w *workload.Workload, i identity, names *labelNames, columns []colum
 			m.Label = sorted(append([]*dto.LabelPair{extra}, labels...))
 		}
 		if columns[i].typ == counter {
-			counters[i].Value = v
-			m.Counter = &counters[i]
+			m.Counter, counters = &counters[0], counters[1:]
+			m.Counter.Value = v
 		} else {
-			gauges[i].Value = v
-			m.Gauge = &gauges[i]
+			m.Gauge, gauges = &gauges[0], gauges[1:]
+			m.Gauge.Value = v
 		}
 		r.samples[i] = sample{metric: m, value: v}
 	}
