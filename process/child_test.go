@@ -114,7 +114,7 @@ func TestRealMachine(t *testing.T) {
 }
 
 func TestRealMachineResolved(t *testing.T) {
-	qemu := startChild(t, "qemu-system-x86_64", captured(t, "libvirt")[1:]...)
+	qemu := startChild(t, "qemu-system-x86_64", example(t, "libvirt")[1:]...)
 	r := NewResolver(ResolverConfig{PIDs: func(string) ([]int, error) { return []int{qemu.pid()}, nil }})
 	c := workload.Candidate{Identity: vm("libvirt", "", "webfront.end-v2-prod"), Cgroup: "/machine.slice/x.scope"}
 	if got := r.Resolve(&c); got != workload.Settled || c.ID != "6ed5b6a5-2d7c-4c6b-8f4e-7c5d2f0d1e3a" {

@@ -76,8 +76,10 @@ func (f fakeProc) remove(pid int, name string) {
 	}
 }
 
-// captured is a command line of testdata/cmdline, one argument a line.
-func captured(t testing.TB, name string) []string {
+// example is a command line of testdata/cmdline, one argument a line. Those of
+// LXD and Kata are from public reports, the others are written after what each
+// runtime is known to say; what was seen in the lab is in testdata/lab.
+func example(t testing.TB, name string) []string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata/cmdline", name))
 	if err != nil {

@@ -21,9 +21,9 @@ func TestMonitorName(t *testing.T) {
 		want string
 		args []string
 	}{
-		{"551e7604-e35c-42b3-b825-416853441234", captured(t, "firecracker")},
-		{"vm7", captured(t, "firecracker-hand")},
-		{"build-1", captured(t, "cloud-hypervisor")},
+		{"551e7604-e35c-42b3-b825-416853441234", example(t, "firecracker")},
+		{"vm7", example(t, "firecracker-hand")},
+		{"build-1", example(t, "cloud-hypervisor")},
 		{"web", []string{"cloud-hypervisor", "--api-socket", "/run/web.sock"}},
 		{"", []string{"cloud-hypervisor", "--api-socket", "/tmp/ch.sock"}},
 		{"", []string{"cloud-hypervisor", "--api-socket", "fd=3"}},
@@ -50,12 +50,12 @@ func TestIdentify(t *testing.T) {
 		{"firecracker-hand", "firecracker", "firecracker", "vm7", "vm7", false},
 		{"cloud-hypervisor", "cloud-hypervisor", "cloud-hypervisor", "build-1", "build-1", false},
 	} {
-		m, ok := identify(7, tt.hypervisor, captured(t, tt.file))
+		m, ok := identify(7, tt.hypervisor, example(t, tt.file))
 		if !ok || m.Kind != "vm" || m.Runtime != tt.runtime || m.ID != tt.id || m.Name != tt.name || m.unnamed != tt.unnamed {
 			t.Errorf("%s: %+v, %v", tt.file, m, ok)
 		}
 	}
-	if m, ok := identify(7, "qemu", captured(t, "libvirt-probe")); ok {
+	if m, ok := identify(7, "qemu", example(t, "libvirt-probe")); ok {
 		t.Errorf("libvirt's probe is a machine: %+v", m)
 	}
 }
@@ -64,7 +64,7 @@ func TestOfKata(t *testing.T) {
 	for file, want := range map[string]bool{
 		"kata": true, "kata-clh": true, "incus": false, "libvirt": false, "proxmox": false, "by-hand": false,
 	} {
-		if got := ofKata(captured(t, file)); got != want {
+		if got := ofKata(example(t, file)); got != want {
 			t.Errorf("%s: %v", file, got)
 		}
 	}

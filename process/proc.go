@@ -14,6 +14,8 @@ const (
 	// may put there to make us read.
 	maxCmdline = 128 << 10
 	maxSmall   = 4 << 10
+	// maxComm is 16 characters, and room to see that there are no more.
+	maxComm = 64
 )
 
 // proc reads the world-readable files of processes below a mount of procfs.
@@ -32,7 +34,7 @@ func (p proc) read(pid int, name string, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	defer unix.Close(fd)
-	b := make([]byte, 0, maxSmall)
+	b := make([]byte, 0, min(limit, 1<<10))
 	for len(b) < limit {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
@@ -61,7 +63,7 @@ func open(path string) (int, error) {
 }
 
 func (p proc) comm(pid int) (string, error) {
-	b, err := p.read(pid, "comm", maxSmall)
+	b, err := p.read(pid, "comm", maxComm)
 	if err != nil {
 		return "", err
 	}

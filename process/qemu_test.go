@@ -35,7 +35,7 @@ func TestParseQEMU(t *testing.T) {
 		"proxmox":       {name: "db"},
 		"by-hand":       {},
 	} {
-		if got := parseQEMU(captured(t, file)); got != want {
+		if got := parseQEMU(example(t, file)); got != want {
 			t.Errorf("%s: %+v, want %+v", file, got, want)
 		}
 	}

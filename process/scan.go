@@ -97,11 +97,9 @@ func (s *Source) inspect(pid int, comm string) (again bool) {
 	case hypervisor(program(args)) != named:
 		// A script that is called kvm, or a fork that is not QEMU yet.
 		return false
-	case ofKata(args):
+	case ofKata(args) && kataSandbox(args) != "":
 		// Its sandbox has a group, which is the workload.
-		if f.owner.FullID = kataSandbox(args); f.owner.FullID == "" {
-			return false
-		}
+		f.owner.FullID = kataSandbox(args)
 	default:
 		m, ok := identify(pid, named, args)
 		if !ok {

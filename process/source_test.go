@@ -67,14 +67,14 @@ func (h *host) expect(t *testing.T, got []string, want ...string) {
 func TestSourceFindsMachines(t *testing.T) {
 	h := newHost(t)
 	h.start(10, "incusd", 5, "/usr/libexec/incus/incusd")
-	h.start(11, "qemu-system-x86", 5, captured(t, "incus")...)
-	h.start(12, "qemu-system-x86", 5, captured(t, "boxes")...)
-	h.start(13, "cloud-hyperviso", 5, captured(t, "cloud-hypervisor")...)
-	h.start(14, "qemu-system-x86", 5, captured(t, "libvirt-probe")...)
+	h.start(11, "qemu-system-x86", 5, example(t, "incus")...)
+	h.start(12, "qemu-system-x86", 5, example(t, "boxes")...)
+	h.start(13, "cloud-hyperviso", 5, example(t, "cloud-hypervisor")...)
+	h.start(14, "qemu-system-x86", 5, example(t, "libvirt-probe")...)
 	h.start(15, "kvm", 5, "/bin/sh", "/usr/local/bin/kvm")
 	h.start(16, "kvm", 5)
-	h.start(17, "qemu-system-x86", 5, captured(t, "by-hand")...)
-	h.start(18, "qemu-system-x86", 5, captured(t, "kata")...)
+	h.start(17, "qemu-system-x86", 5, example(t, "by-hand")...)
+	h.start(18, "qemu-system-x86", 5, example(t, "kata")...)
 	h.expect(t, h.list(), "cloud-hypervisor/build-1/build-1", "incus/v1/v1",
 		"libvirt/7f0d1e3a-2d7c-4c6b-8f4e-7c5d2f0d1e3b/fedora40-ws", "qemu/pid-17/pid-17")
 
@@ -95,8 +95,8 @@ func TestSourceFindsMachines(t *testing.T) {
 
 func TestSourceForgetsMachines(t *testing.T) {
 	h := newHost(t)
-	h.start(11, "qemu-system-x86", 5, captured(t, "incus")...)
-	h.start(12, "qemu-system-x86", 5, captured(t, "lxd")...)
+	h.start(11, "qemu-system-x86", 5, example(t, "incus")...)
+	h.start(12, "qemu-system-x86", 5, example(t, "lxd")...)
 	h.expect(t, h.list(), "incus/v1/v1", "lxd/test-2-cpu/test-2-cpu")
 
 	// One ends, one goes into the group of a workload.
@@ -115,9 +115,9 @@ func TestSourceForgetsMachines(t *testing.T) {
 
 func TestSourceTellsAReusedPID(t *testing.T) {
 	h := newHost(t)
-	h.start(11, "qemu-system-x86", 5, captured(t, "incus")...)
+	h.start(11, "qemu-system-x86", 5, example(t, "incus")...)
 	h.expect(t, h.list(), "incus/v1/v1")
-	h.put(11, "qemu-system-x86", 700, captured(t, "lxd")...)
+	h.put(11, "qemu-system-x86", 700, example(t, "lxd")...)
 	h.expect(t, h.next(), "lxd/test-2-cpu/test-2-cpu")
 	h.put(11, "sleep", 900, "sleep", "1")
 	h.expect(t, h.next())
@@ -126,7 +126,7 @@ func TestSourceTellsAReusedPID(t *testing.T) {
 func TestSourceWaitsForInterval(t *testing.T) {
 	h := newHost(t)
 	h.expect(t, h.list())
-	h.start(11, "qemu-system-x86", 5, captured(t, "incus")...)
+	h.start(11, "qemu-system-x86", 5, example(t, "incus")...)
 	h.now = h.now.Add(4999 * time.Millisecond)
 	h.expect(t, h.list())
 	h.now = h.now.Add(time.Millisecond)
@@ -137,7 +137,7 @@ func TestSourceLooksTwiceAtANewcomer(t *testing.T) {
 	h := newHost(t)
 	h.start(11, "incusd", 5, "/usr/libexec/incus/incusd")
 	h.expect(t, h.list())
-	h.put(11, "qemu-system-x86", 5, captured(t, "incus")...)
+	h.put(11, "qemu-system-x86", 5, example(t, "incus")...)
 	h.expect(t, h.next(), "incus/v1/v1")
 }
 
@@ -146,7 +146,7 @@ func TestSourceReadsEachProcessOnce(t *testing.T) {
 	h.start(11, "sleep", 5, "sleep", "1")
 	h.list()
 	h.next()
-	h.put(11, "qemu-system-x86", 5, captured(t, "incus")...)
+	h.put(11, "qemu-system-x86", 5, example(t, "incus")...)
 	late := 0
 	for ; len(h.next()) == 0; late++ {
 		if late > rounds {
@@ -160,15 +160,15 @@ func TestSourceReadsEachProcessOnce(t *testing.T) {
 
 func TestSourceLetsANamelessMachineSettle(t *testing.T) {
 	h := newHost(t)
-	h.start(11, "qemu-system-x86", 3600*100-10, captured(t, "by-hand")...)
+	h.start(11, "qemu-system-x86", 3600*100-10, example(t, "by-hand")...)
 	h.expect(t, h.list())
 	h.expect(t, h.next(), "qemu/pid-11/pid-11")
 }
 
 func TestSourceTakesTheChildOfDaemonize(t *testing.T) {
 	h := newHost(t)
-	h.start(11, "qemu-system-x86", 5, captured(t, "incus")...)
-	h.putChild(12, 11, "qemu-system-x86", 6, captured(t, "incus")...)
+	h.start(11, "qemu-system-x86", 5, example(t, "incus")...)
+	h.putChild(12, 11, "qemu-system-x86", 6, example(t, "incus")...)
 	h.expect(t, h.list(), "incus/v1/v1")
 	for range 3 {
 		h.pids = []int{1, 11, 12}
