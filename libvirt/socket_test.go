@@ -172,8 +172,11 @@ func TestNoLibvirt(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.fake.drop()
-		r.after(5 * time.Second)
+		r.after(2 * time.Minute)
 		r.wantReports(true, false)
+		if n := r.log.count("libvirt not found"); n != 1 {
+			t.Errorf("told %d times that there is none", n)
+		}
 		r.stop()
 	})
 }

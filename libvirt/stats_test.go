@@ -62,6 +62,10 @@ func TestParseStats(t *testing.T) {
 			params: params("vcpu.current", uint32(1), "vcpu.0.time", uint64(9)),
 			want:   workload.MachineStats{VCPUs: known(1), VCPUTime: known(9)},
 		},
+		"half of the vCPUs": {
+			params: params("vcpu.current", uint32(2), "vcpu.0.time", uint64(9), "vcpu.1.time", uint64(9), "vcpu.1.delay", uint64(3)),
+			want:   workload.MachineStats{VCPUs: known(2), VCPUTime: known(18)},
+		},
 		"zero is a number": {
 			params: params("vcpu.current", uint32(1), "vcpu.0.time", uint64(0), "vcpu.0.delay", uint64(0), "balloon.rss", uint64(0)),
 			want:   workload.MachineStats{VCPUs: known(1), VCPUTime: known(0), RunDelay: known(0), RSS: known(0)},
