@@ -263,3 +263,48 @@ func TestSourceErrorIsNotTheOthers(t *testing.T) {
 		t.Error("what is gone is nobody's error")
 	}
 }
+
+func TestPopulation(t *testing.T) {
+	registry := newRegistry(container(1), container(2))
+	g := everything(registry)
+	for _, want := range []string{"running 2 paused 0", "running 1 paused 1", "running 0 paused 1", "running 0 paused 0"} {
+		page := text(t, g)
+		var running, paused string
+		for line := range strings.Lines(page) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "} ")
+			if strings.HasPrefix(name, `workload_host_workloads{kind="container",runtime="docker",state="running"`) {
+				running = value
+			}
+			if strings.HasPrefix(name, `workload_host_workloads{kind="container",runtime="docker",state="paused"`) {
+				paused = value
+			}
+		}
+		if found := "running " + running + " paused " + paused; found != want {
+			t.Errorf("%s, want %s", found, want)
+		}
+		switch want {
+		case "running 2 paused 0":
+			c := container(2)
+			c.Group.(*fakeGroup).usage.Paused = true
+			registry.Gone("1")
+			registry.Found("1", c)
+		case "running 1 paused 1":
+			registry.Gone("0")
+		case "running 0 paused 1":
+			registry.Gone("1")
+		}
+	}
+}
+
+// TestNobodyInherits has a workload that knows little after one that knows all.
+func TestNobodyInherits(t *testing.T) {
+	poor := container(2)
+	poor.Group = &fakeGroup{read: func(u *workload.Usage) error {
+		u.Tasks = workload.Known(1)
+		return nil
+	}}
+	page := text(t, New(Config{Registry: newRegistry(container(1), poor), Enabled: workloadsOnly()}))
+	if n := strings.Count(page, `id="000000000002"`); n != 2 {
+		t.Errorf("%d series of the one that knows its tasks:\n%s", n, page)
+	}
+}
