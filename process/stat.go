@@ -46,6 +46,7 @@ func parseStat(b []byte) (stat, bool) {
 		switch field {
 		case 3:
 			s.state = f[0]
+			ok = ok && len(f) == 1 && 'A' <= f[0] && f[0] <= 'z'
 		case 4:
 			s.ppid = int(number(f))
 		case 14:
