@@ -112,9 +112,9 @@ func (s *Source) report(err error) {
 	if first := s.round == 0; first || (err == nil) != (s.err == nil) {
 		switch {
 		case err != nil:
-			s.cfg.Logger.Warn("processes cannot be read", "path", s.cfg.ProcRoot, "err", err)
+			s.cfg.Logger.Warn("Processes cannot be read", "path", s.cfg.ProcRoot, "err", err)
 		case !first:
-			s.cfg.Logger.Info("processes can be read again", "path", s.cfg.ProcRoot)
+			s.cfg.Logger.Info("Processes can be read again", "path", s.cfg.ProcRoot)
 		}
 	}
 	s.err = err

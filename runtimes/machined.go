@@ -54,12 +54,12 @@ func (m *Machined) Resolve(c *workload.Candidate) workload.Opinion {
 		return workload.NoOpinion
 	case err != nil:
 		if !m.failed.Swap(true) {
-			m.logger.Warn("registered machines cannot be read", "path", m.dir, "err", err)
+			m.logger.Warn("Registered machines cannot be read", "path", m.dir, "err", err)
 		}
 		return workload.NoOpinion
 	}
 	if m.failed.Swap(false) {
-		m.logger.Info("registered machines can be read again", "path", m.dir)
+		m.logger.Info("Registered machines can be read again", "path", m.dir)
 	}
 	return r.apply(c)
 }
