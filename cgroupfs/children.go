@@ -1,6 +1,7 @@
 package cgroupfs
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -120,7 +121,7 @@ func (g *Group) readChildren(own *cpuStat, u *workload.Usage, buf *[]byte) {
 		c.last = stat
 		sum.periods, sum.throttledPeriods = sum.periods.Plus(stat.periods), sum.throttledPeriods.Plus(stat.throttledPeriods)
 		sum.throttled = sum.throttled.Plus(stat.throttled)
-		if err == ErrGone {
+		if errors.Is(err, ErrGone) {
 			// It ended, or was made anew: what it had counted is carried on.
 			g.retire(c)
 			c.last, g.relist = cpuStat{}, true
@@ -151,7 +152,7 @@ func (c *child) read(fs *FS, buf *[]byte) (stat cpuStat, limit, memory workload.
 	if c.fds == nil {
 		fd, errno := openat(unix.AT_FDCWD, c.dir, unix.O_RDONLY|unix.O_DIRECTORY)
 		if errno != 0 {
-			if err = classifyErrno(errno); err == ErrAbsent {
+			if err = classifyErrno(errno); errors.Is(err, ErrAbsent) {
 				err = ErrGone
 			}
 			return stat, limit, memory, err

@@ -1,6 +1,7 @@
 package cgroupfs
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -88,16 +89,16 @@ func (g *Group) Running() bool {
 	defer g.fs.buffers.put(buf)
 	if g.fds != nil {
 		b, err := g.read(fileEvents, buf)
-		return err == ErrAbsent || err == nil && parseGroupEvents(b).populated
+		return errors.Is(err, ErrAbsent) || err == nil && parseGroupEvents(b).populated
 	}
 	if err := g.openDir(); err != nil {
 		// Only a group that is surely gone is not running: what we may not
 		// read for want of descriptors still runs.
-		return err != ErrGone
+		return !errors.Is(err, ErrGone)
 	}
 	defer g.closeDir()
 	b, err := g.read(fileEvents, buf)
-	return err == ErrAbsent || err == nil && parseGroupEvents(b).populated
+	return errors.Is(err, ErrAbsent) || err == nil && parseGroupEvents(b).populated
 }
 
 // Holds says whether a child of the group is the container with a full id.
@@ -156,7 +157,7 @@ func (g *Group) release() {
 func (g *Group) openDir() error {
 	fd, errno := openat(unix.AT_FDCWD, g.dir, unix.O_RDONLY|unix.O_DIRECTORY)
 	if errno != 0 {
-		if err := classifyErrno(errno); err != ErrAbsent {
+		if err := classifyErrno(errno); !errors.Is(err, ErrAbsent) {
 			return err
 		}
 		return ErrGone
@@ -220,7 +221,7 @@ func (g *Group) read(id fileID, buf *[]byte) ([]byte, error) {
 	g.fs.reads.Add(1)
 	if g.fds == nil {
 		b, err := readFile(g.dirfd, g.fs.names[id], buf, readAll)
-		g.lost = g.lost || err == ErrAbsent || err == ErrGone
+		g.lost = g.lost || errors.Is(err, ErrAbsent) || errors.Is(err, ErrGone)
 		return b, err
 	}
 	i := g.index(id)
@@ -228,7 +229,7 @@ func (g *Group) read(id fileID, buf *[]byte) ([]byte, error) {
 		return nil, ErrAbsent
 	}
 	b, err := readAll(g.fds[i], buf)
-	if err == ErrGone {
+	if errors.Is(err, ErrGone) {
 		// The group ended, or its controller was switched off: which of the
 		// two is told at the end of the pass.
 		unix.Close(g.fds[i])

@@ -1,6 +1,7 @@
 package cgroupfs
 
 import (
+	"errors"
 	"os"
 	"path"
 	"strings"
@@ -21,7 +22,7 @@ func (fs *FS) PIDs(group string) ([]int, error) {
 	buf := fs.buffers.get()
 	defer fs.buffers.put(buf)
 	pids, err := fs.procs(group, buf, nil)
-	if err != nil && err != ErrAbsent {
+	if err != nil && !errors.Is(err, ErrAbsent) {
 		return nil, err
 	}
 	return fs.procsBelow(group, buf, pids, maxProcDepth), nil

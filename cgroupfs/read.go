@@ -1,6 +1,7 @@
 package cgroupfs
 
 import (
+	"errors"
 	"time"
 
 	"github.com/workload-exporter/workload_exporter/workload"
@@ -27,7 +28,7 @@ func (g *Group) Read(u *workload.Usage) error {
 			return workload.ErrGone
 		}
 		u.Paused = events.frozen
-	} else if err == ErrGone {
+	} else if errors.Is(err, ErrGone) {
 		return workload.ErrGone
 	}
 	if g.shape != nil {
@@ -57,7 +58,7 @@ func (g *Group) begin() error {
 		return nil
 	}
 	g.lost = false
-	if err := g.openDir(); err == ErrGone {
+	if err := g.openDir(); errors.Is(err, ErrGone) {
 		return workload.ErrGone
 	} else if err != nil {
 		return err
@@ -203,7 +204,7 @@ func (g *Group) value(id fileID, buf *[]byte, parse func([]byte) workload.Value)
 
 // missing is the value of a file that gave nothing.
 func (g *Group) missing(id fileID, err error) workload.Value {
-	if err == ErrAbsent || err == ErrGone {
+	if errors.Is(err, ErrAbsent) || errors.Is(err, ErrGone) {
 		return workload.Value{}
 	}
 	g.fs.unreadable[id].Add(1)

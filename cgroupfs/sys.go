@@ -1,6 +1,7 @@
 package cgroupfs
 
 import (
+	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -29,15 +30,8 @@ func openat(dirfd int, name cname, flags int) (int, unix.Errno) {
 func pread(fd int, buf []byte, offset int64) (int, unix.Errno) {
 	for {
 		n, err := unix.Pread(fd, buf, offset)
-		if err == nil {
-			return n, 0
-		}
-		errno, ok := err.(unix.Errno)
-		if !ok {
-			return 0, unix.EIO
-		}
-		if errno != unix.EINTR {
-			return 0, errno
+		if errno := errnoOf(err); errno != unix.EINTR {
+			return n, errno
 		}
 	}
 }
@@ -45,9 +39,18 @@ func pread(fd int, buf []byte, offset int64) (int, unix.Errno) {
 // inodeOf is the inode of an open directory: the kernel's cgroup id.
 func inodeOf(fd int) (uint64, unix.Errno) {
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		errno, _ := err.(unix.Errno)
-		return 0, errno
+	errno := errnoOf(unix.Fstat(fd, &st))
+	return st.Ino, errno
+}
+
+// errnoOf is what a system call's error is: package unix returns no other kind.
+func errnoOf(err error) unix.Errno {
+	if err == nil {
+		return 0
 	}
-	return st.Ino, 0
+	var errno unix.Errno
+	if !errors.As(err, &errno) {
+		return unix.EIO
+	}
+	return errno
 }

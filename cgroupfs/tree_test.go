@@ -360,14 +360,14 @@ func TestFind(t *testing.T) {
 	if _, err := Find(filepath.Join(dir, "missing")); err == nil || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("without mountinfo: %v", err)
 	}
-	real, err := Find("/proc/self/mountinfo")
+	mounted, err := Find("/proc/self/mountinfo")
 	if err != nil {
 		t.Skipf("this host has no cgroup2 mount: %v", err)
 	}
 	got, err := Find(write("24 1 0:22 / /proc rw - proc proc rw\n" +
 		"30 24 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n" +
-		"34 30 0:30 / " + real.Path + " rw,nosuid - cgroup2 cgroup2 rw,nsdelegate,memory_hugetlb_accounting\n"))
-	if err != nil || got.Path != real.Path || !got.HugetlbAccounted || !got.Kernel {
+		"34 30 0:30 / " + mounted.Path + " rw,nosuid - cgroup2 cgroup2 rw,nsdelegate,memory_hugetlb_accounting\n"))
+	if err != nil || got.Path != mounted.Path || !got.HugetlbAccounted || !got.Kernel {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

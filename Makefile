@@ -1,0 +1,63 @@
+# make run and make test are all that a newcomer needs; make check is all that CI runs.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+VERSION_PKG := github.com/prometheus/common/version
+LDFLAGS := -s -w -X $(VERSION_PKG).Version=$(VERSION) -X $(VERSION_PKG).Revision=$(REVISION)
+GO ?= go
+FUZZTIME ?= 30s
+BENCHTIME ?= 1s
+ARGS ?=
+
+.PHONY: build run test race lint fmt tidy golden fuzz bench e2e check clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
+
+# Needs no root. ARGS="--help" shows the flags.
+run: build
+	./workload_exporter $(ARGS)
+
+# Needs no root. What a test needs and a laptop lacks (libvirtd) is skipped there, and a failure in CI.
+test:
+	$(GO) vet ./...
+	$(GO) vet -tags e2e ./e2e
+	$(GO) test -count=1 ./...
+
+race:
+	$(GO) test -race -count=1 ./...
+
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...
+
+fmt:
+	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint fmt ./...
+
+tidy:
+	$(GO) mod tidy -diff
+
+# Rewrites the expositions that tests compare with; look at the diff.
+golden:
+	$(GO) test ./collector -update
+
+# Each fuzz target for FUZZTIME; what they find is kept under testdata/fuzz.
+fuzz:
+	@set -e; for dir in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$dir/*_test.go); do \
+			echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$dir; \
+		done; done
+
+# A read against its floor in the same run (x_floor), and whole scrapes.
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./cgroupfs ./collector ./workload ./process
+
+# Builds the lab when its inputs changed, boots it, and runs the tests that need a real host.
+# Root, and mmdebstrap, e2fsprogs and openssh-client; see e2e/lab/README.md.
+e2e:
+	$(GO) test -tags e2e -count=1 -timeout 50m -v ./e2e
+
+check: tidy lint test e2e
+
+clean:
+	rm -f workload_exporter
