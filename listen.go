@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,7 +16,7 @@ import (
 // listen opens all listeners, so that a port in use is known before anything
 // else is started. exporter-toolkit would open them itself, and then not let go
 // of them: it has no graceful stop.
-func listen(flags *web.FlagConfig) ([]net.Listener, error) {
+func listen(ctx context.Context, flags *web.FlagConfig) ([]net.Listener, error) {
 	if *flags.WebSystemdSocket {
 		listeners, err := activation.Listeners()
 		if err == nil && len(listeners) == 0 {
@@ -25,7 +26,7 @@ func listen(flags *web.FlagConfig) ([]net.Listener, error) {
 	}
 	var listeners []net.Listener
 	for _, address := range *flags.WebListenAddresses {
-		l, err := listenOn(address)
+		l, err := listenOn(ctx, address)
 		if err != nil {
 			for _, l := range listeners {
 				_ = l.Close()
@@ -38,10 +39,10 @@ func listen(flags *web.FlagConfig) ([]net.Listener, error) {
 }
 
 // listenOn takes host:port, or vsock://:port to be reached from a guest or by the host of one.
-func listenOn(address string) (net.Listener, error) {
+func listenOn(ctx context.Context, address string) (net.Listener, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "vsock" {
-		return net.Listen("tcp", address)
+		return new(net.ListenConfig).Listen(ctx, "tcp", address)
 	}
 	port, err := strconv.ParseUint(u.Port(), 10, 32)
 	if err != nil {

@@ -42,8 +42,9 @@ func main() {
 		logger.Warn("Running as root: nothing here needs it")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := serve(ctx, opts, logger); err != nil {
+	err := serve(ctx, opts, logger)
+	stop()
+	if err != nil {
 		logger.Error("Stopped", "error", err)
 		os.Exit(1)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -16,6 +17,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +30,9 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/workload-exporter/workload_exporter/collector"
+	"github.com/workload-exporter/workload_exporter/workload"
 )
 
 func TestMain(m *testing.M) {
@@ -51,7 +56,7 @@ type notifications struct{}
 // setup gives a script a free port in ADDR, a certificate, a password file's
 // hash in HASH, and a systemd that listens.
 func setup(env *testscript.Env) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -125,7 +130,7 @@ func cmdNotified(ts *testscript.TestScript, _ bool, args []string) {
 
 // cmdGet is "get STATUS URL [USER PASSWORD]": the body goes to stdout.
 func cmdGet(ts *testscript.TestScript, _ bool, args []string) {
-	r, err := http.NewRequest(http.MethodGet, args[1], nil)
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, args[1], nil)
 	ts.Check(err)
 	if len(args) == 4 {
 		r.SetBasicAuth(args[2], args[3])
@@ -153,9 +158,17 @@ func cmdTerminate(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
+func fetch(t *testing.T, url string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(r)
+}
+
 // TestSocketActivation passes a listener as systemd does.
 func TestSocketActivation(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +183,7 @@ func TestSocketActivation(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Only a shell knows the process id that it will have: LISTEN_PID must be it.
-	cmd := exec.Command("sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec "+name+" --web.systemd-socket --no-libvirt --path.cgroupfs="+tree)
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec "+name+" --web.systemd-socket --no-libvirt --path.cgroupfs="+tree)
 	cmd.ExtraFiles = []*os.File{f}
 	var log bytes.Buffer
 	cmd.Stderr = &log
@@ -178,7 +191,7 @@ func TestSocketActivation(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The socket is there already: the kernel holds the request until it is served.
-	resp, err := http.Get("http://" + l.Addr().String() + "/-/healthy")
+	resp, err := fetch(t, "http://"+l.Addr().String()+"/-/healthy")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +214,7 @@ func TestShutdownLetsScrapesEnd(t *testing.T) {
 	if _, err := app.Parse([]string{"--web.listen-address=127.0.0.1:0"}); err != nil {
 		t.Fatal(err)
 	}
-	listeners, err := listen(opts.Web)
+	listeners, err := listen(t.Context(), opts.Web)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +228,7 @@ func TestShutdownLetsScrapesEnd(t *testing.T) {
 	servers, _ := start(listeners, h, opts, logger)
 	body := make(chan string)
 	go func() {
-		resp, err := http.Get("http://" + listeners[0].Addr().String())
+		resp, err := fetch(t, "http://"+listeners[0].Addr().String())
 		if err != nil {
 			body <- err.Error()
 			return
@@ -229,7 +242,7 @@ func TestShutdownLetsScrapesEnd(t *testing.T) {
 	go func() { defer close(stopped); shutdown(servers, logger) }()
 	// Nobody new gets in once the listener is closed; the one inside goes on.
 	for {
-		conn, err := net.Dial("tcp", listeners[0].Addr().String())
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", listeners[0].Addr().String())
 		if err != nil {
 			break
 		}
@@ -255,5 +268,31 @@ func TestClassifyLines(t *testing.T) {
 	}
 	if out.String() != "/A\n/B C\n" {
 		t.Errorf("%q", out.String())
+	}
+}
+
+func TestNotReadyBeforeTheFirstWalk(t *testing.T) {
+	ready := false
+	opts := &Options{MetricsPath: "/metrics"}
+	h, err := routes(opts, collector.New(collector.Config{Registry: workload.NewRegistry(workload.Config{})}), func() bool { return ready })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []struct {
+		path   string
+		ready  bool
+		status int
+	}{
+		{"/-/ready", false, http.StatusServiceUnavailable},
+		{"/-/healthy", false, http.StatusOK},
+		{"/metrics", false, http.StatusOK},
+		{"/-/ready", true, http.StatusOK},
+	} {
+		ready = want.ready
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, want.path, nil))
+		if w.Code != want.status {
+			t.Errorf("%s: %d, want %d", want.path, w.Code, want.status)
+		}
 	}
 }

@@ -27,7 +27,7 @@ const (
 
 // serve runs the exporter until ctx ends, or something that it cannot do without fails.
 func serve(ctx context.Context, opts *Options, logger *slog.Logger) error {
-	listeners, err := listen(opts.Web)
+	listeners, err := listen(ctx, opts.Web)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 )
 
@@ -22,7 +23,7 @@ func BenchmarkScrape(b *testing.B) {
 		for _, n := range []int{100, 1000, 10000} {
 			b.Run(fmt.Sprintf("%s/%d", encoding, n), func(b *testing.B) {
 				h := New(Config{Registry: many(n), Enabled: workloadsOnly()}).Handler(HandlerConfig{})
-				r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+				r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/metrics", nil)
 				r.Header.Set("Accept-Encoding", encoding)
 				d := &discard{header: http.Header{}}
 				h.ServeHTTP(d, r)
@@ -40,7 +41,7 @@ func BenchmarkScrape(b *testing.B) {
 
 func BenchmarkFill(b *testing.B) {
 	for _, n := range []int{100, 1000, 10000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			list := many(n).Refresh()
 			p := newPage(All())
 			if err := p.fill(list); err != nil {

@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func clock() time.Time { return time.Unix(1_700_000_000, 0) }
 func newRegistry(candidates ...workload.Candidate) *workload.Registry {
 	r := workload.NewRegistry(workload.Config{Now: clock})
 	for i, c := range candidates {
-		r.Found(fmt.Sprint(i), c)
+		r.Found(strconv.Itoa(i), c)
 	}
 	return r
 }

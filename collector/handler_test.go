@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func get(t testing.TB, h http.Handler, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
@@ -52,7 +53,7 @@ func TestFormats(t *testing.T) {
 		if !strings.Contains(w.Body.String(), c.has) {
 			t.Errorf("Accept %q: no %q", accept, c.has)
 		}
-		if w.Header().Get("Content-Length") != fmt.Sprint(w.Body.Len()) {
+		if w.Header().Get("Content-Length") != strconv.Itoa(w.Body.Len()) {
 			t.Errorf("Accept %q: Content-Length %s of %d", accept, w.Header().Get("Content-Length"), w.Body.Len())
 		}
 		families := parse(t, w.Body.Bytes(), expfmt.ResponseFormat(w.Header()))
@@ -115,7 +116,7 @@ func TestGzip(t *testing.T) {
 func TestNameFilter(t *testing.T) {
 	h := everything(shapes()["docker"]).Handler(HandlerConfig{})
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics?name[]=workload_tasks", nil))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics?name[]=workload_tasks", nil))
 	if n := strings.Count(w.Body.String(), "# TYPE"); n != 1 {
 		t.Errorf("%d families", n)
 	}
@@ -150,7 +151,7 @@ func TestSlowClientHoldsNobodyUp(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		h.ServeHTTP(slow, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		h.ServeHTTP(slow, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	}()
 	<-slow.writing
 	for range 3 {
@@ -173,7 +174,7 @@ func TestMaxRequestsCountsSlowClients(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		h.ServeHTTP(slow, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		h.ServeHTTP(slow, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	}()
 	<-slow.writing
 	if w := get(t, h); w.Code != http.StatusServiceUnavailable {
@@ -211,7 +212,7 @@ func TestWriteDeadline(t *testing.T) {
 		written <- n.err
 	}))
 	defer s.Close()
-	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
