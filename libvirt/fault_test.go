@@ -82,7 +82,7 @@ func TestStuckMachineIsLeftAlone(t *testing.T) {
 			bad.stuck = nil
 		})
 		f.seen()
-		time.Sleep(planGap)
+		time.Sleep(planGap / 2)
 		synctest.Wait()
 		if !slices.Contains(f.seen(), "control vm3") {
 			t.Error("nobody asked about it when it answered")
