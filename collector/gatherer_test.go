@@ -2,7 +2,6 @@ package collector
 
 import (
 	"net/http"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -58,28 +57,5 @@ func TestJoin(t *testing.T) {
 	}
 	if g.families[3] != g.page.families[2] {
 		t.Error("the page's family lost to the other")
-	}
-}
-
-// TestRowMemory holds the page to its part of the memory that a workload may cost.
-func TestRowMemory(t *testing.T) {
-	const n, budget = 2000, 10 << 10
-	list := many(n).Refresh()
-	heap := func() uint64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	before := heap()
-	p := newPage(All())
-	if err := p.fill(list); err != nil {
-		t.Fatal(err)
-	}
-	each := (heap() - before) / n
-	runtime.KeepAlive(p)
-	t.Logf("%d bytes a workload", each)
-	if each > budget {
-		t.Errorf("%d bytes a workload, the budget is %d", each, budget)
 	}
 }
