@@ -51,7 +51,8 @@ type Config struct {
 	// PIDDir holds QEMU's NAME.pid files: /run/libvirt/qemu.
 	PIDDir string
 	// OnEvent is told of each event, one at a time and in the order in which
-	// libvirt sent those of one kind. It must not block. May be nil.
+	// libvirt sent those of one kind, before the Registry has the list that
+	// the event brings about. It must not block. May be nil.
 	OnEvent func(Event)
 
 	Logger *slog.Logger

@@ -204,21 +204,44 @@ func TestRealDaemon(t *testing.T) {
 	done("numbers of two")
 
 	// A stuck QEMU.
-	one := r.reg.machine("one").PID
-	signal(t, one, syscall.SIGSTOP)
-	eventually(t, "quarantine of the stuck one", func() bool { return r.Health().Quarantined == 1 })
+	stuck := []string{"one"}
+	for _, name := range stuck {
+		signal(t, r.reg.machine(name).PID, syscall.SIGSTOP)
+	}
+	held := func() bool { h := r.Health(); return h.Quarantined >= len(stuck) && h.Pending >= len(stuck) }
+	eventually(t, "quarantine of the stuck one", held)
 	done("one stopped, in quarantine")
 	for range 3 {
 		eventually(t, "the healthy one stays fresh", fresh("two"))
 	}
-	if h := r.Health(); h.Pending < 1 || h.Reconnects != 0 {
+	done("three fresh numbers of two")
+
+	// More of them than one connection can wait for.
+	for i := range laneSlots {
+		name := fmt.Sprintf("more%d", i)
+		stuck = append(stuck, name)
+		d.create(name, 1)
+		eventually(t, "one more machine", func() bool { return r.reg.machine(name).PID != 0 })
+		signal(t, r.reg.machine(name).PID, syscall.SIGSTOP)
+	}
+	done("four more created and stopped")
+	eventually(t, "quarantine of all the stuck ones", held)
+	done("five in quarantine")
+	for range 3 {
+		eventually(t, "the healthy one stays fresh", fresh("two"))
+	}
+	if h := r.Health(); h.Reconnects != 0 || !h.Connected {
 		t.Errorf("health %+v", h)
 	}
 	done("three fresh numbers of two")
-	signal(t, one, syscall.SIGCONT)
-	eventually(t, "the stuck one is back", func() bool { return r.Health().Quarantined == 0 })
-	eventually(t, "and fresh", fresh("one"))
-	done("one continued, and fresh")
+	for _, name := range stuck {
+		signal(t, r.reg.machine(name).PID, syscall.SIGCONT)
+	}
+	eventually(t, "the stuck ones are back", func() bool { return r.Health().Quarantined == 0 })
+	for _, name := range stuck {
+		eventually(t, "and fresh", fresh(name))
+	}
+	done("five continued, and fresh")
 
 	// A frozen daemon.
 	d.signal(syscall.SIGSTOP)

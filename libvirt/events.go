@@ -2,7 +2,6 @@ package libvirt
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/digitalocean/go-libvirt"
@@ -47,8 +46,6 @@ type Event struct {
 // subscribe has events told to OnEvent, and changed nudged after each of them,
 // for as long as the connection lasts.
 func (s *Source) subscribe(ctx context.Context, c *conn, changed chan<- struct{}) error {
-	// One event at a time, though each subscription has its own goroutine.
-	tell := &sync.Mutex{}
 	for _, id := range []libvirt.DomainEventID{libvirt.DomainEventIDLifecycle, libvirt.DomainEventIDReboot, libvirt.DomainEventIDAgentLifecycle} {
 		_, err := call(ctx, c, procSubscribe, s.cfg.CallTimeout, func(l *libvirt.Libvirt) (struct{}, error) {
 			stream, err := l.SubscribeEvents(c.ctx, id, nil)
@@ -60,7 +57,7 @@ func (s *Source) subscribe(ctx context.Context, c *conn, changed chan<- struct{}
 			c.work.Go(func() {
 				for message := range stream {
 					if e, ok := parseEvent(message); ok {
-						s.heard(e, tell)
+						s.heard(e)
 						nudge(changed)
 					}
 				}
@@ -74,12 +71,12 @@ func (s *Source) subscribe(ctx context.Context, c *conn, changed chan<- struct{}
 	return nil
 }
 
-func (s *Source) heard(e Event, tell *sync.Mutex) {
+func (s *Source) heard(e Event) {
 	e.Received = s.cfg.Now()
 	s.health.event(e.Kind)
 	if s.cfg.OnEvent != nil {
-		tell.Lock()
-		defer tell.Unlock()
+		s.telling.Lock()
+		defer s.telling.Unlock()
 		s.cfg.OnEvent(e)
 	}
 }
@@ -87,7 +84,7 @@ func (s *Source) heard(e Event, tell *sync.Mutex) {
 // resynced tells that the list is new.
 func (s *Source) resynced() {
 	s.health.session()
-	s.heard(Event{Kind: EventResynced}, &sync.Mutex{})
+	s.heard(Event{Kind: EventResynced})
 }
 
 // parseEvent turns one of the library's messages into an Event.

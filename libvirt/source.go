@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,6 +16,9 @@ type Source struct {
 	guests *guests
 	// scraped is when somebody last asked, in Unix nanoseconds.
 	scraped atomic.Int64
+	// telling has OnEvent called once at a time: each subscription has a
+	// goroutine of its own.
+	telling sync.Mutex
 	// wake ends the poller's sleep: a scrape after a long silence, new domains.
 	wake chan struct{}
 
@@ -55,8 +59,8 @@ func (s *Source) idle() bool {
 }
 
 // Run connects, and connects again, until ctx ends. It is to be called once.
-// When it returns, which is at most two seconds after ctx ended, nothing of it
-// is left running.
+// It returns at once when ctx ends, or after a second or two if the daemon does
+// not answer the farewell, and leaves nothing running.
 func (s *Source) Run(ctx context.Context) error {
 	// The first scrape is to find numbers: start as if one had just been.
 	_ = s.Sync()
