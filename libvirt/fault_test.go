@@ -76,12 +76,12 @@ func TestStuckMachineIsLeftAlone(t *testing.T) {
 		r.wantReports(true)
 
 		// It answers, but its monitor is not yet in order.
+		f.seen()
 		f.set(func() {
 			f.control["vm3"] = 2
 			close(bad.stuck)
 			bad.stuck = nil
 		})
-		f.seen()
 		time.Sleep(planGap / 2)
 		synctest.Wait()
 		if !slices.Contains(f.seen(), "control vm3") {
