@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/containerd/cgroups/v3"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -34,14 +33,19 @@ func Find(mountinfoPath string) (Mount, error) {
 		return Mount{}, fmt.Errorf("looking for the cgroup2 mount: %w", err)
 	}
 	defer f.Close()
-	mounts, err := mountinfo.GetMountsFromReader(f, mountinfo.FSTypeFilter("cgroup2"))
+	mounts, err := mountinfo.GetMountsFromReader(f, mountinfo.FSTypeFilter("cgroup2", "cgroup"))
 	if err != nil {
 		return Mount{}, fmt.Errorf("parsing %s: %w", mountinfoPath, err)
 	}
 	// Several mounts of one hierarchy may be there; one that begins at its
 	// root, or outside our namespace ("/.."), shows the whole host.
 	slices.SortStableFunc(mounts, func(a, b *mountinfo.Info) int { return len(a.Root) - len(b.Root) })
+	legacy := false
 	for _, m := range mounts {
+		if m.FSType == "cgroup" {
+			legacy = true
+			continue
+		}
 		if !isCgroup2(m.Mountpoint) {
 			continue
 		}
@@ -52,10 +56,10 @@ func Find(mountinfoPath string) (Mount, error) {
 			HugetlbAccounted: slices.Contains(options, "memory_hugetlb_accounting"),
 		}, nil
 	}
-	if cgroups.Mode() == cgroups.Legacy {
+	if legacy {
 		return Mount{}, fmt.Errorf("%w: this host has cgroup v1 only; boot it with systemd.unified_cgroup_hierarchy=1", ErrNoCgroup2)
 	}
-	return Mount{}, fmt.Errorf("%w (looked in %s)", ErrNoCgroup2, mountinfoPath)
+	return Mount{}, fmt.Errorf("%w (looked in %s); --path.cgroupfs names one that is mounted elsewhere", ErrNoCgroup2, mountinfoPath)
 }
 
 // Open takes a directory that the user named: a cgroup2 mount, the parent of a
