@@ -49,6 +49,7 @@ func (s *Source) open(ctx context.Context, path string) (*conn, error) {
 		within(farewell, done)
 		err = fmt.Errorf("no answer to the handshake: %w", ctx.Err())
 	}
+	close(c.guard.settled)
 	s.health.observe(procConnect, time.Since(started), err)
 	if err != nil {
 		c.guard.cut(err)

@@ -30,14 +30,20 @@ type guard struct {
 	lost chan struct{}
 	err  error
 
+	// settled is closed when the client library has returned from connecting.
+	// Once the daemon has said yes to it, a loss is told no earlier: the library
+	// notes its success without a lock, and races with the note of the loss.
+	settled  chan struct{}
+	accepted bool
+
 	// The reader's place in the stream of frames.
-	word [4]byte
-	have int // bytes of the length word seen
-	rest int // bytes of the frame still to come
+	header [frameMin]byte
+	have   int // bytes of the header seen
+	rest   int // bytes of the frame still to come
 }
 
 func newGuard(c net.Conn) *guard {
-	return &guard{Conn: c, lost: make(chan struct{})}
+	return &guard{Conn: c, lost: make(chan struct{}), settled: make(chan struct{})}
 }
 
 // Read is called by one goroutine only, the client library's reader. An error
@@ -45,7 +51,7 @@ func newGuard(c net.Conn) *guard {
 func (g *guard) Read(p []byte) (int, error) {
 	select {
 	case <-g.lost:
-		return 0, g.err
+		return 0, g.loss()
 	default:
 	}
 	n, err := g.Conn.Read(p)
@@ -54,34 +60,60 @@ func (g *guard) Read(p []byte) (int, error) {
 	}
 	if err != nil {
 		g.cut(err)
-		return 0, g.err
+		return 0, g.loss()
 	}
 	return n, nil
+}
+
+// loss is the error of a connection that was cut.
+func (g *guard) loss() error {
+	if g.accepted {
+		<-g.settled
+	}
+	return g.err
 }
 
 // follow keeps track of where frames begin.
 func (g *guard) follow(p []byte) error {
 	for len(p) > 0 {
-		if g.rest > 0 {
+		if g.have < len(g.header) {
+			n := copy(g.header[g.have:], p)
+			g.have += n
+			p = p[n:]
+			if err := g.begun(); err != nil {
+				return err
+			}
+		} else {
 			n := min(g.rest, len(p))
 			g.rest -= n
 			p = p[n:]
-			continue
 		}
-		n := copy(g.word[g.have:], p)
-		g.have += n
-		p = p[n:]
-		if g.have < len(g.word) {
-			return nil
+		if g.have == len(g.header) && g.rest == 0 {
+			g.have = 0
+			g.accepted = g.accepted || g.isAcceptance()
 		}
-		g.have = 0
-		length := binary.BigEndian.Uint32(g.word[:])
-		if length < frameMin || length > frameMax {
-			return fmt.Errorf("%w: %d bytes", errFrame, length)
-		}
-		g.rest = int(length) - len(g.word)
 	}
 	return nil
+}
+
+// begun checks the length of a frame as soon as it is known.
+func (g *guard) begun() error {
+	if g.have < 4 {
+		return nil
+	}
+	length := binary.BigEndian.Uint32(g.header[:])
+	if length < frameMin || length > frameMax {
+		return fmt.Errorf("%w: %d bytes", errFrame, length)
+	}
+	g.rest = int(length) - frameMin
+	return nil
+}
+
+// isAcceptance says whether a frame is the good answer to CONNECT_OPEN.
+func (g *guard) isAcceptance() bool {
+	const connectOpen, reply, ok = 1, 1, 0
+	word := func(i int) uint32 { return binary.BigEndian.Uint32(g.header[4*i:]) }
+	return word(3) == connectOpen && word(4) == reply && word(6) == ok
 }
 
 // cut closes the connection and releases everybody who waits on it.

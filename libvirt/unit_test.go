@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -36,6 +37,7 @@ func (c *chunks) Close() error { c.closed++; return nil }
 
 func TestGuardFollowsFrames(t *testing.T) {
 	good := append(frame(1, 1, 1, 0, nil), frame(2, 1, 2, 0, make([]byte, 77))...)
+	good = append(good, frame(wireOpen, 1, 9, 0, nil)...)
 	good = append(good, frame(3, 1, 3, 0, make([]byte, 4))...)
 	for size := 1; size <= len(good); size++ {
 		c := &chunks{}
@@ -46,6 +48,7 @@ func TestGuardFollowsFrames(t *testing.T) {
 		}
 		c.list = append(c.list, words(5))
 		g := newGuard(c)
+		close(g.settled)
 		got, err := io.ReadAll(g)
 		if !bytes.Equal(got, good) || !errors.Is(err, errFrame) {
 			t.Fatalf("pieces of %d: %d bytes, %v", size, len(got), err)
@@ -54,6 +57,33 @@ func TestGuardFollowsFrames(t *testing.T) {
 			t.Fatalf("pieces of %d: read on: %v, closed %d times", size, again, c.closed)
 		}
 	}
+}
+
+// A connection that the daemon drops right after it has accepted it.
+func TestGuardHoldsBackTheLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, tc := range map[string]struct {
+			frame []byte
+			held  bool
+		}{
+			"accepted": {frame(wireOpen, 1, 2, 0, nil), true},
+			"refused":  {frame(wireOpen, 1, 2, 1, words(1, 2, 3)), false},
+			"another":  {frame(wireAuthList, 1, 1, 0, words(1, 0)), false},
+		} {
+			g := newGuard(&chunks{list: [][]byte{tc.frame[:9], tc.frame[9:]}})
+			told := make(chan error, 1)
+			go func() {
+				_, err := io.ReadAll(g)
+				told <- err
+			}()
+			synctest.Wait()
+			if held := len(told) == 0; held != tc.held {
+				t.Errorf("%s: held back: %v", name, held)
+			}
+			close(g.settled)
+			<-told
+		}
+	})
 }
 
 func FuzzGuard(f *testing.F) {
@@ -66,7 +96,9 @@ func FuzzGuard(f *testing.F) {
 			rest = rest[n:]
 		}
 		// What comes through must be a stream that the library survives.
-		got, _ := io.ReadAll(newGuard(c))
+		g := newGuard(c)
+		close(g.settled)
+		got, _ := io.ReadAll(g)
 		for len(got) >= 4 {
 			n := uint64(got[0])<<24 | uint64(got[1])<<16 | uint64(got[2])<<8 | uint64(got[3])
 			if n < frameMin || n > frameMax {
