@@ -1,6 +1,7 @@
 package cgroupfs
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -357,7 +358,7 @@ func TestLiveGroup(t *testing.T) {
 			t.Errorf("budget %d: %v allocations a read", budget.Limit(), allocs)
 		}
 		g.Close()
-		if err := g.Read(&u); err != workload.ErrGone {
+		if err := g.Read(\&u); !errors.Is(err, workload.ErrGone) {
 			t.Errorf("read after Close: %v", err)
 		}
 	}
@@ -389,13 +390,13 @@ func TestLiveGroupEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		stop()
-		eventually(t, "ErrGone from the empty group", func() bool { return g.Read(&u) == workload.ErrGone })
+		eventually(t, "ErrGone from the empty group", func() bool { return errors.Is(g.Read(&u), workload.ErrGone) })
 		l.remove(name)
-		if err := g.Read(&u); err != workload.ErrGone {
+		if err := g.Read(\&u); !errors.Is(err, workload.ErrGone) {
 			t.Errorf("read of a removed group: %v", err)
 		}
 		_, stop = l.run(name)
-		if err := g.Read(&u); err != workload.ErrGone {
+		if err := g.Read(\&u); !errors.Is(err, workload.ErrGone) {
 			t.Errorf("budget %d: the group that has its path now was read as the old one: %v", budget.Limit(), err)
 		}
 		g.Close()

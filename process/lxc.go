@@ -26,7 +26,7 @@ func parseLXCMonitor(args []string) (lxcMonitor, bool) {
 
 // runtime is who keeps its containers under the monitor's lxcpath.
 func (m lxcMonitor) runtime() string {
-	for _, component := range strings.Split(m.path, "/") {
+	for component := range strings.SplitSeq(m.path, "/") {
 		if component == "incus" || component == "lxd" {
 			return component
 		}

@@ -62,7 +62,7 @@ func incusInstance(args []string, name string) (runtime, instance string, ok boo
 		if last != name && !strings.HasSuffix(last, "_"+name) {
 			continue
 		}
-		for _, component := range strings.Split(path.Dir(dir), "/") {
+		for component := range strings.SplitSeq(path.Dir(dir), "/") {
 			if component == "incus" || component == "lxd" {
 				return component, last, true
 			}

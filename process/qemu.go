@@ -51,7 +51,7 @@ func guestName(value string) (name string, explicit bool) {
 // qemuValue reads one value of a QEMU option up to the comma that ends it; a
 // doubled comma is one that belongs to the value.
 func qemuValue(s string) (value, rest string, more bool) {
-	if i := strings.IndexByte(s, ','); i < 0 {
+	if !strings.Contains(s, ",") {
 		return s, "", false
 	}
 	var b strings.Builder

@@ -2,6 +2,7 @@ package process
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -61,7 +62,7 @@ func (r *Resolver) Resolve(c *workload.Candidate) workload.Opinion {
 func (r *Resolver) machine(c *workload.Candidate) workload.Opinion {
 	m, err := r.monitor(c.Cgroup)
 	switch {
-	case err == errNoMonitor && c.Runtime != "kata":
+	case errors.Is(err, errNoMonitor) && c.Runtime != "kata":
 		// libvirtd's fork stands in the group before it turns into QEMU.
 		return workload.Wait
 	case err != nil:
@@ -97,7 +98,7 @@ func (r *Resolver) machine(c *workload.Candidate) workload.Opinion {
 func (r *Resolver) libvirtLXC(c *workload.Candidate) workload.Opinion {
 	args, err := r.find(c.Cgroup, func(name string) bool { return name == "libvirt_lxc" })
 	switch {
-	case err == errNoMonitor:
+	case errors.Is(err, errNoMonitor):
 		return workload.Wait
 	case err != nil:
 		return workload.NoOpinion

@@ -14,10 +14,16 @@ func TestParseStat(t *testing.T) {
 		want       stat
 		ok         bool
 	}{
-		{"a program that plays tricks", "7 (a) S 1 (b)) R 3 1 1 0 -1 4194560 1 2 3 4 11 22 33 44 20 0 5 0 9876 1 327 1 1",
-			stat{state: 'R', ppid: 3, utime: 11, stime: 22, threads: 5, starttime: 9876, rssPages: 327}, true},
-		{"a zombie", "7 (a) Z 3 1 1 0 -1 4194560 1 2 3 4 11 22 33 44 20 0 5 0 9876 0 0 1 1",
-			stat{state: 'Z', ppid: 3, utime: 11, stime: 22, threads: 5, starttime: 9876}, true},
+		{
+			"a program that plays tricks", "7 (a) S 1 (b)) R 3 1 1 0 -1 4194560 1 2 3 4 11 22 33 44 20 0 5 0 9876 1 327 1 1",
+			stat{state: 'R', ppid: 3, utime: 11, stime: 22, threads: 5, starttime: 9876, rssPages: 327},
+			true,
+		},
+		{
+			"a zombie", "7 (a) Z 3 1 1 0 -1 4194560 1 2 3 4 11 22 33 44 20 0 5 0 9876 0 0 1 1",
+			stat{state: 'Z', ppid: 3, utime: 11, stime: 22, threads: 5, starttime: 9876},
+			true,
+		},
 		{"empty", "", stat{}, false},
 		{"cut", "7 (a) S 1 1 1", stat{}, false},
 		{"no number", "7 (a) S 1 1 1 0 -1 4194560 1 2 3 4 x 22 33 44 20 0 5 0 9876 1 327 1 1", stat{}, false},
@@ -52,7 +58,7 @@ func TestAge(t *testing.T) {
 
 func TestParseUint(t *testing.T) {
 	for text, want := range map[string]bool{
-		"0": true, "18446744073709551615": true, "18446744073709551616": false, "": false, "-1": false, "1 ": false,
+		"0": true, "18446744073709551615": true, "18446744073709551616": false, "": false, "-1": false, "1x": false,
 	} {
 		if _, ok := parseUint([]byte(text)); ok != want {
 			t.Errorf("%q: %v, want %v", text, ok, want)
