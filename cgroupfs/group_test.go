@@ -358,7 +358,7 @@ func TestLiveGroup(t *testing.T) {
 			t.Errorf("budget %d: %v allocations a read", budget.Limit(), allocs)
 		}
 		g.Close()
-		if err := g.Read(\&u); !errors.Is(err, workload.ErrGone) {
+		if err := g.Read(&u); !errors.Is(err, workload.ErrGone) {
 			t.Errorf("read after Close: %v", err)
 		}
 	}
@@ -392,11 +392,11 @@ func TestLiveGroupEnds(t *testing.T) {
 		stop()
 		eventually(t, "ErrGone from the empty group", func() bool { return errors.Is(g.Read(&u), workload.ErrGone) })
 		l.remove(name)
-		if err := g.Read(\&u); !errors.Is(err, workload.ErrGone) {
+		if err := g.Read(&u); !errors.Is(err, workload.ErrGone) {
 			t.Errorf("read of a removed group: %v", err)
 		}
 		_, stop = l.run(name)
-		if err := g.Read(\&u); !errors.Is(err, workload.ErrGone) {
+		if err := g.Read(&u); !errors.Is(err, workload.ErrGone) {
 			t.Errorf("budget %d: the group that has its path now was read as the old one: %v", budget.Limit(), err)
 		}
 		g.Close()
