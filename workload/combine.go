@@ -1,45 +1,81 @@
 package workload
 
-// add sums a second group of the same workload into u. What is a limit or a
-// capacity belongs to the whole and stays the first group's.
-func (u *Usage) add(v *Usage) {
-	c, d := &u.CPU, &v.CPU
-	c.Usage, c.User, c.System = c.Usage.Plus(d.Usage), c.User.Plus(d.User), c.System.Plus(d.System)
-	c.Periods, c.ThrottledPeriods = c.Periods.Plus(d.Periods), c.ThrottledPeriods.Plus(d.ThrottledPeriods)
-	c.Throttled = c.Throttled.Plus(d.Throttled)
+import "sync"
 
+// scratch is for readings of which only a part is kept.
+var scratch = sync.Pool{New: func() any { return new(Usage) }}
+
+// counters is all that only ever grows.
+func (u *Usage) counters() [20]*Value {
+	c, e, p, i := &u.CPU, &u.Memory.Events, &u.Pressure, &u.IO
+	return [...]*Value{
+		&c.Usage, &c.User, &c.System, &c.Periods, &c.ThrottledPeriods, &c.Throttled,
+		&e.Low, &e.High, &e.Max, &e.OOM, &e.OOMKill,
+		&p.CPU.Waiting, &p.CPU.Stalled, &p.Memory.Waiting, &p.Memory.Stalled,
+		&i.ReadBytes, &i.WrittenBytes, &i.Reads, &i.Writes, &u.VM.VCPUTime,
+	}
+}
+
+// counted is what a group has counted, in the order of counters.
+type counted [20]Value
+
+// keep takes what is known of u.
+func (c *counted) keep(u *Usage) {
+	for i, v := range u.counters() {
+		if v.state == StateKnown {
+			c[i] = *v
+		}
+	}
+}
+
+func (c *counted) add(d *counted) {
+	for i := range c {
+		c[i] = c[i].Plus(d[i])
+	}
+}
+
+// add sums another group of the same workload into u.
+func (u *Usage) add(v *Usage) {
+	more := v.counters()
+	for i, c := range u.counters() {
+		*c = c.Plus(*more[i])
+	}
 	m, n := &u.Memory, &v.Memory
 	m.Resident, m.WorkingSet = m.Resident.Plus(n.Resident), m.WorkingSet.Plus(n.WorkingSet)
 	m.Unreclaimable, m.Swap = m.Unreclaimable.Plus(n.Unreclaimable), m.Swap.Plus(n.Swap)
 	m.GuestBacking = m.GuestBacking.Plus(n.GuestBacking)
-	// Two peaks need not have been at one time: their sum is nobody's peak.
 	m.Peak = Value{}
-	e, f := &m.Events, &n.Events
-	e.Low, e.High, e.Max = e.Low.Plus(f.Low), e.High.Plus(f.High), e.Max.Plus(f.Max)
-	e.OOM, e.OOMKill = e.OOM.Plus(f.OOM), e.OOMKill.Plus(f.OOMKill)
-
-	u.Pressure.CPU.add(v.Pressure.CPU)
-	u.Pressure.Memory.add(v.Pressure.Memory)
-	u.Pressure.IO.add(v.Pressure.IO)
-
-	i, j := &u.IO, &v.IO
-	i.ReadBytes, i.WrittenBytes = i.ReadBytes.Plus(j.ReadBytes), i.WrittenBytes.Plus(j.WrittenBytes)
-	i.Reads, i.Writes = i.Reads.Plus(j.Reads), i.Writes.Plus(j.Writes)
 	u.Tasks = u.Tasks.Plus(v.Tasks)
+	// A limit that all have is the whole's, as Garden's two groups have it.
+	// From others none follows, but that the whole could use the largest.
+	u.CPU.Limit, m.Limit = agreed(u.CPU.Limit, v.CPU.Limit), agreed(m.Limit, n.Limit)
+	u.CPU.Capacity, m.Capacity = most(u.CPU.Capacity, v.CPU.Capacity), most(m.Capacity, n.Capacity)
+	u.Paused = u.Paused && v.Paused
 	for s := range u.Spent {
 		u.Spent[s] += v.Spent[s]
 	}
 }
 
-func (s *Stall) add(t Stall) {
-	s.Waiting, s.Stalled = s.Waiting.Plus(t.Waiting), s.Stalled.Plus(t.Stalled)
+func agreed(v, w Value) Value {
+	if v == w {
+		return v
+	}
+	return Value{}
+}
+
+func most(v, w Value) Value {
+	if v.state != StateKnown || w.state == StateKnown && w.number > v.number {
+		return w
+	}
+	return v
 }
 
 const core = 1_000_000_000
 
 // addMachine joins libvirt's view of a machine to the host's.
 func (u *Usage) addMachine(m *Machine) {
-	fromCgroup := u.VM.VCPUTime.state == StateKnown
+	// One vCPU that could not be read is no reason to change to another's count.
+	fromCgroup := u.VM.VCPUTime.state != StateAbsent
 	if m != nil {
 		s := &m.Stats
 		u.Paused = u.Paused || m.Paused
@@ -49,7 +85,11 @@ func (u *Usage) addMachine(m *Machine) {
 		}
 		if s.Maximum.state == StateKnown {
 			u.Memory.Capacity = u.Memory.Capacity.Least(s.Maximum)
-			u.VM.MemoryOverhead = u.Memory.Resident.Minus(u.Memory.GuestBacking.Least(s.Maximum))
+			if u.Memory.GuestBacking.state == StateKnown {
+				// The monitor's own heap is among what backs guest RAM, which
+				// makes this the least that it can be.
+				u.VM.MemoryOverhead = u.Memory.Resident.Minus(u.Memory.GuestBacking.Least(s.Maximum))
+			}
 		}
 		if !fromCgroup {
 			// Both of libvirt's own, heard together: the group's own CPU time is
@@ -64,4 +104,10 @@ func (u *Usage) addMachine(m *Machine) {
 	if n, ok := u.VM.VCPUs.Get(); ok {
 		u.CPU.Capacity = u.CPU.Capacity.Least(Known(n * core))
 	}
+}
+
+// addDomain is all that is known of a domain that has no cgroup.
+func (u *Usage) addDomain(m *Machine) {
+	u.CPU.Usage, u.CPU.User, u.CPU.System = m.Stats.CPUTime, m.Stats.CPUUser, m.Stats.CPUSystem
+	u.Memory.Resident = m.Stats.RSS
 }

@@ -2,6 +2,8 @@ package workload
 
 import (
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -28,43 +30,52 @@ type Registry struct {
 	// refresh serialises Refresh, which calls back into the methods below.
 	refresh sync.Mutex
 
+	// mu is held while Resolvers and Groups are asked, so neither may wait for
+	// a lock under which somebody calls the Registry.
 	mu      sync.Mutex
 	sources []Source
 	entries map[string]*entry
-	helpers map[string]helper
+	// waiting is the entries without an identity, changed those whose
+	// Resolvers are to be asked again: few, however many are settled.
+	waiting map[string]*entry
+	changed map[string]*entry
+	// taken is who has which labels; unions are of those that share them.
+	taken  map[Identity]*entry
+	unions map[Identity]*union
+
+	helpers map[string]*helper
+	// seeking is for how many a Refresh helpers without an owner are looked
+	// at again: what is inside a group is known once it has been read.
+	seeking int
+
 	// machines is what libvirt last listed, by UUID, and when; numbered is the
 	// same by the number of the run.
 	machines map[string]*Machine
 	numbered map[int]*Machine
 	heard    time.Time
-	// alone is the workloads made for domains without a cgroup, by UUID.
-	alone map[string]*Workload
+	// alone is the workloads made for domains without a cgroup.
+	alone map[run]*Workload
 	// joined is the runs that were seen with a cgroup: libvirt's list may be a
 	// moment older than the tree, and a domain whose group just went must not
-	// come back as one that never had any.
-	joined   map[run]bool
-	statuses map[string]Status
-	dirty    bool
-	running  []*Workload
-}
+	// come back as one that never had any. Former is such groups that libvirt
+	// may list yet.
+	joined map[run]bool
+	former []former
 
-type run struct {
-	uuid string
-	id   int
+	statuses map[string]Status
+	// dirty: the list is to be made anew; restless: helpers came or went.
+	dirty    bool
+	restless bool
+	running  []*Workload
 }
 
 // entry is one candidate and, once it is settled, its workload.
 type entry struct {
+	key       string
 	candidate Candidate
-	found     time.Time
-	workload  *Workload
-	// changed is set when the Resolvers are to be asked again.
-	changed bool
-}
-
-type helper struct {
-	owner Owner
-	group Group
+	// ran is when it was first seen running: an empty group may be made long before.
+	ran      time.Time
+	workload *Workload
 }
 
 // Owner says whose overhead a group or process is: the container with a full
@@ -88,9 +99,13 @@ func NewRegistry(cfg Config) *Registry {
 	return &Registry{
 		cfg:      cfg,
 		entries:  map[string]*entry{},
-		helpers:  map[string]helper{},
+		waiting:  map[string]*entry{},
+		changed:  map[string]*entry{},
+		taken:    map[Identity]*entry{},
+		unions:   map[Identity]*union{},
+		helpers:  map[string]*helper{},
 		machines: map[string]*Machine{},
-		alone:    map[string]*Workload{},
+		alone:    map[run]*Workload{},
 		joined:   map[run]bool{},
 		statuses: map[string]Status{},
 	}
@@ -108,11 +123,16 @@ func (r *Registry) Add(s Source) {
 func (r *Registry) Found(key string, c Candidate) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e, ok := r.entries[key]; ok && e.candidate.Inode == c.Inode {
-		return
+	if e, ok := r.entries[key]; ok {
+		if e.candidate.Inode == c.Inode {
+			return
+		}
+		r.drop(e)
 	}
-	r.entries[key] = &entry{candidate: c, found: r.cfg.Now()}
-	r.dirty = true
+	e := &entry{key: key, candidate: c}
+	r.entries[key], r.waiting[key] = e, e
+	// A machine that is not settled yet is no domain without a cgroup.
+	r.dirty = r.dirty || c.Kind == KindVM
 }
 
 // Changed says that something inside a candidate is new, so that the Resolvers
@@ -121,7 +141,7 @@ func (r *Registry) Changed(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e, ok := r.entries[key]; ok {
-		e.changed = true
+		r.changed[key] = e
 	}
 }
 
@@ -129,50 +149,20 @@ func (r *Registry) Changed(key string) {
 func (r *Registry) Gone(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.entries[key]; ok {
-		delete(r.entries, key)
+	if e, ok := r.entries[key]; ok {
+		r.drop(e)
+	}
+}
+
+func (r *Registry) drop(e *entry) {
+	delete(r.entries, e.key)
+	delete(r.waiting, e.key)
+	delete(r.changed, e.key)
+	r.remember(e)
+	if e.workload != nil {
+		r.release(e)
 		r.dirty = true
 	}
-}
-
-// FoundOverhead tells of a group or process that serves a workload from outside.
-func (r *Registry) FoundOverhead(key string, owner Owner, g Group) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.helpers[key] = helper{owner: owner, group: g}
-	r.dirty = true
-}
-
-// GoneOverhead says that such a group or process ended.
-func (r *Registry) GoneOverhead(key string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, ok := r.helpers[key]; ok {
-		delete(r.helpers, key)
-		r.dirty = true
-	}
-}
-
-// SetMachines replaces what libvirt knows: all active domains.
-func (r *Registry) SetMachines(machines []Machine) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := make(map[string]*Machine, len(machines))
-	r.numbered = make(map[int]*Machine, len(machines))
-	r.heard = r.cfg.Now()
-	for i := range machines {
-		m := &machines[i]
-		now[m.UUID] = m
-		if m.DomainID > 0 {
-			r.numbered[m.DomainID] = m
-		}
-		if old, ok := r.machines[m.UUID]; !ok || old.DomainID != m.DomainID {
-			r.dirty = true
-		}
-	}
-	r.dirty = r.dirty || len(now) != len(r.machines)
-	r.machines = now
-	r.attachMachines()
 }
 
 // Report records what a source says of itself. Heard moves only when it is up.
@@ -195,7 +185,7 @@ func (r *Registry) Statuses() []Status {
 	for _, s := range r.statuses {
 		list = append(list, s)
 	}
-	sortStatuses(list)
+	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Source, b.Source) })
 	return list
 }
 
@@ -218,5 +208,6 @@ func (r *Registry) Refresh() []*Workload {
 	if r.dirty {
 		r.rebuild()
 	}
+	r.attachOverhead()
 	return r.running
 }

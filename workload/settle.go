@@ -7,76 +7,122 @@ import (
 	"strings"
 )
 
-// settle gives an identity to the candidates that have none yet.
+// settle gives an identity to the candidates that run and have none yet.
 func (r *Registry) settle() {
-	var keys []string
-	taken := map[Identity]bool{}
-	for key, e := range r.entries {
-		switch {
-		case e.workload != nil:
-			if !e.candidate.Shared {
-				taken[e.workload.label()] = true
-			}
-			if e.changed {
-				r.reconsider(e)
-			}
-		case e.candidate.Group.Running():
-			keys = append(keys, key)
+	for _, e := range r.changed {
+		if e.workload != nil {
+			r.reconsider(e)
 		}
 	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		e := r.entries[key]
+	clear(r.changed)
+	var ready []*entry
+	for _, e := range r.waiting {
+		if e.candidate.Group.Running() {
+			ready = append(ready, e)
+		}
+	}
+	slices.SortFunc(ready, func(a, b *entry) int { return strings.Compare(a.key, b.key) })
+	now := r.cfg.Now()
+	for _, e := range ready {
+		if e.ran.IsZero() {
+			e.ran = now
+		}
 		c, opinion := r.resolve(e)
-		if opinion == Wait && r.cfg.Now().Sub(e.found) < r.cfg.Patience {
+		if opinion == Wait && now.Sub(e.ran) < r.cfg.Patience {
 			continue
 		}
+		told := c.ID
 		c.ID, c.Name = cmp.Or(c.ID, c.Name), cmp.Or(c.Name, c.ID)
 		w := newWorkload(&c)
-		if taken[w.label()] {
-			// Two users may each call a container c1, and both are to be seen.
-			w.ID = fmt.Sprintf("%s~%d", w.ID, w.Inode)
-		}
-		if !c.Shared {
-			taken[w.label()] = true
-		}
-		e.workload = w
-		r.dirty = true
+		w.uuid = told
+		r.claim(e, w)
 	}
 }
 
 // reconsider asks the Resolvers again about a workload that changed inside. Only
 // a change of what it is makes a new identity: names stay as they were.
 func (r *Registry) reconsider(e *entry) {
-	e.changed = false
-	c, opinion := r.resolve(e)
-	if opinion != Settled || c.Kind == e.workload.Kind && c.Runtime == e.workload.Runtime {
+	// What is new inside may be the container that a helper serves.
+	r.seeking = seekings
+	w := e.workload
+	if w.Kind == KindVM && w.Hypervisor != "" {
 		return
 	}
-	c.ID, c.Name = e.workload.ID, e.workload.Name
-	e.workload = newWorkload(&c)
-	r.dirty = true
+	c, opinion := r.resolve(e)
+	if c.Kind == w.Kind && c.Runtime == w.Runtime {
+		if c.Hypervisor == "" || c.Hypervisor == w.Hypervisor {
+			return
+		}
+	} else if opinion != Settled {
+		return
+	}
+	c.ID, c.Name = w.ID, w.Name
+	next := newWorkload(&c)
+	next.uuid, next.overhead = w.uuid, w.overhead
+	r.release(e)
+	r.claim(e, next)
 }
 
-// resolve asks everybody who may know what a candidate is called.
-func (r *Registry) resolve(e *entry) (Candidate, Opinion) {
-	c, opinion := e.candidate, NoOpinion
-	for _, res := range r.cfg.Resolvers {
-		if opinion = res.Resolve(&c); opinion != NoOpinion {
+// claim makes w the workload of e, under labels that nobody else has.
+func (r *Registry) claim(e *entry, w *Workload) {
+	e.workload = w
+	delete(r.waiting, e.key)
+	r.dirty = true
+	if e.candidate.Shared {
+		r.unite(e)
+		return
+	}
+	for {
+		holder := r.taken[w.label()]
+		if holder == nil {
 			break
 		}
+		if !holder.candidate.Group.Running() {
+			// The run before this one, of which nothing but the group is left.
+			r.release(holder)
+			holder.workload = nil
+			r.waiting[holder.key] = holder
+			break
+		}
+		// Two users may each call a container c1, and both are to be seen.
+		w.ID = fmt.Sprintf("%s~%d", w.ID, w.Inode)
 	}
-	if c.Domain.Driver == "" || opinion == Settled {
-		return c, opinion
+	r.taken[w.label()] = e
+}
+
+// release gives back the labels of e, which has a workload.
+func (r *Registry) release(e *entry) {
+	r.part(e)
+	if label := e.workload.label(); r.taken[label] == e {
+		delete(r.taken, label)
 	}
-	if m := r.machineOf(&c); m != nil {
-		c.ID, c.Name = m.UUID, m.Name
+}
+
+// resolve asks everybody who may know what a candidate is called. Who waits is
+// waited for, but no longer than patience: then what the others said serves.
+func (r *Registry) resolve(e *entry) (Candidate, Opinion) {
+	c, opinion, wait := e.candidate, NoOpinion, false
+	for _, res := range r.cfg.Resolvers {
+		opinion = res.Resolve(&c)
+		if opinion == Settled {
+			break
+		}
+		wait = wait || opinion == Wait
+	}
+	if opinion == Settled && !wait {
 		return c, Settled
 	}
-	if c.ID == "" {
-		opinion = Wait
+	if c.Domain.Driver != "" {
+		if m := r.machineOf(c.ID, &c); m != nil {
+			c.ID, c.Name = m.UUID, m.Name
+			return c, Settled
+		}
+		wait = wait || c.ID == ""
 	}
-	return c, opinion
+	if wait {
+		return c, Wait
+	}
+	return c, NoOpinion
 }
 
 // label is what tells one series from another: the name alone never does.
@@ -87,30 +133,6 @@ func (w *Workload) label() Identity {
 func newWorkload(c *Candidate) *Workload {
 	return &Workload{
 		Identity: c.Identity, FullID: c.FullID, Origin: c.Origin, Cgroup: c.Cgroup,
-		Inode: c.Inode, Hypervisor: c.Hypervisor, groups: []Group{c.Group},
+		Inode: c.Inode, Hypervisor: c.Hypervisor, group: c.Group, domain: c.Domain, overhead: &overhead{},
 	}
-}
-
-// machineOf finds the domain that a candidate is: by UUID, by libvirt's number
-// of this run, or by the cgroup that its PID is in. Never by its name.
-func (r *Registry) machineOf(c *Candidate) *Machine {
-	if m, ok := r.machines[c.ID]; ok {
-		return m
-	}
-	if c.Domain.Driver != "qemu" {
-		return nil
-	}
-	if m, ok := r.numbered[c.Domain.ID]; ok && !c.Domain.Private {
-		return m
-	}
-	for _, m := range r.machines {
-		if within(m.Cgroup, c.Cgroup) {
-			return m
-		}
-	}
-	return nil
-}
-
-func within(path, top string) bool {
-	return top != "" && (path == top || strings.HasPrefix(path, top) && path[len(top)] == '/')
 }

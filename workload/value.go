@@ -71,15 +71,17 @@ func (v Value) Minus(w Value) Value {
 	return Known(v.number - w.number)
 }
 
-// Least is the smaller of two limits: a number wins over anything else.
+// Least is the smaller of two limits: a number wins over anything else. One that
+// could not be read may be lower than none at all.
 func (v Value) Least(w Value) Value {
 	switch {
-	case v.state != StateKnown:
-		if w.state == StateKnown || v.state == StateAbsent {
-			return w
-		}
+	case v.state == StateKnown && w.state == StateKnown:
+		return Known(min(v.number, w.number))
+	case v.state == StateKnown || w.state == StateAbsent:
 		return v
-	case w.state != StateKnown || v.number <= w.number:
+	case w.state == StateKnown || v.state == StateAbsent:
+		return w
+	case v.state == StateUnreadable:
 		return v
 	}
 	return w

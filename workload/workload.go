@@ -12,9 +12,16 @@ type Workload struct {
 	Inode      uint64
 	Hypervisor string
 
-	groups   []Group
+	// group is nil for a domain that has none.
+	group Group
+	// uuid is the id that somebody told, by which libvirt may know the machine.
+	uuid   string
+	domain Domain
+
 	machine  atomic.Pointer[Machine]
-	overhead atomic.Pointer[[]Group]
+	overhead *overhead
+	// emulated is the most that the emulator was seen to have used.
+	emulated atomic.Uint64
 }
 
 // Machine is what libvirt last said of this workload, or nil.
@@ -22,49 +29,37 @@ func (w *Workload) Machine() *Machine { return w.machine.Load() }
 
 // Read fills u with the workload's usage as of now, or returns ErrGone.
 func (w *Workload) Read(u *Usage) error {
-	if err := w.readGroups(u); err != nil {
-		return err
+	// Once, so that all that is libvirt's was heard together.
+	m := w.machine.Load()
+	switch {
+	case w.group != nil:
+		if err := w.group.Read(u); err != nil {
+			return err
+		}
+	case m == nil:
+		return ErrGone
+	default:
+		u.addDomain(m)
 	}
-	if helpers := w.overhead.Load(); helpers != nil {
-		readOverhead(u, *helpers)
-	}
+	w.overhead.read(u)
 	if w.Kind == KindVM {
-		u.addMachine(w.machine.Load())
+		u.addMachine(m)
+		w.neverLess(&u.VM.EmulatorTime)
 	}
 	return nil
 }
 
-func (w *Workload) readGroups(u *Usage) error {
-	err := error(ErrGone)
-	for i, g := range w.groups {
-		if i == 0 {
-			err = g.Read(u)
-			continue
+// neverLess keeps the difference of two counters a counter. The vCPUs are read
+// after the whole, so that each difference is a little too small: the largest
+// yet is the nearest.
+func (w *Workload) neverLess(v *Value) {
+	n, ok := v.Get()
+	for ok {
+		most := w.emulated.Load()
+		if n <= most {
+			*v = Known(most)
+			return
 		}
-		// The workload lives as long as one of its groups does.
-		var more Usage
-		if g.Read(&more) != nil {
-			continue
-		}
-		if err != nil {
-			*u, err = more, nil
-			continue
-		}
-		u.add(&more)
-	}
-	return err
-}
-
-func readOverhead(u *Usage, helpers []Group) {
-	for _, g := range helpers {
-		var h Usage
-		if g.Read(&h) != nil {
-			continue
-		}
-		u.Overhead.CPU = u.Overhead.CPU.Plus(h.CPU.Usage)
-		u.Overhead.Memory = u.Overhead.Memory.Plus(h.Memory.Resident)
-		for _, spent := range h.Spent {
-			u.Spent[SubjectOverhead] += spent
-		}
+		ok = !w.emulated.CompareAndSwap(most, n)
 	}
 }

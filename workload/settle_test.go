@@ -1,0 +1,168 @@
+package workload
+
+import (
+	"testing"
+	"time"
+)
+
+func TestEmptyGroupIsNotShown(t *testing.T) {
+	h, g := newHost(), using(1, 1)
+	g.stopped.Store(true)
+	h.Found("a", container("a", 1, g))
+	h.expect(t)
+	g.stopped.Store(false)
+	w := h.expect(t, "docker/a/a")[0]
+	g.stopped.Store(true)
+	var u Usage
+	if err := w.Read(&u); err != ErrGone {
+		t.Errorf("reading an empty group: %v", err)
+	}
+}
+
+func TestPatience(t *testing.T) {
+	asked := 0
+	h := newHost(
+		resolver(func(*Candidate) Opinion { asked++; return Wait }),
+		resolver(func(c *Candidate) Opinion { c.Name = "told"; return Settled }),
+	)
+	g := using(1, 1)
+	g.stopped.Store(true)
+	h.Found("a", container("a", 1, g))
+	h.expect(t)
+	// An empty directory uses up nobody's patience.
+	h.clock.pass(time.Hour)
+	g.stopped.Store(false)
+	h.expect(t)
+	h.clock.pass(time.Second - 1)
+	h.expect(t)
+	h.clock.pass(1)
+	h.expect(t, "docker/a/told")
+	asked = 0
+	h.expect(t, "docker/a/told")
+	if asked != 0 {
+		t.Error("a settled workload is asked about again")
+	}
+}
+
+func TestIdentityIsDecidedOnce(t *testing.T) {
+	kind, name, hypervisor := KindContainer, "first", ""
+	h := newHost(resolver(func(c *Candidate) Opinion {
+		c.Kind, c.Name, c.Hypervisor = kind, name, hypervisor
+		if kind == KindVM {
+			c.Runtime, c.ID = "kata", "other"
+		}
+		return Settled
+	}))
+	h.Found("a", container("a", 1, using(1, 1)))
+	before := h.expect(t, "docker/a/first")[0]
+	name = "second"
+	h.Changed("a")
+	if w := h.expect(t, "docker/a/first")[0]; w != before {
+		t.Error("nothing changed, and the workload did")
+	}
+	kind = KindVM
+	h.expect(t, "docker/a/first")
+	h.Changed("a")
+	after := h.expect(t, "kata/a/first")[0]
+	if after == before || before.Kind != KindContainer || after.Kind != KindVM {
+		t.Errorf("promoted %p %s to %p %s", before, before.Kind, after, after.Kind)
+	}
+	hypervisor = "qemu"
+	h.Changed("a")
+	if w := h.expect(t, "kata/a/first")[0]; w.Hypervisor != "qemu" {
+		t.Errorf("the monitor came late and is %q", w.Hypervisor)
+	}
+	h.Changed("nobody")
+	h.expect(t, "kata/a/first")
+}
+
+func TestCollidingLabels(t *testing.T) {
+	h, first := newHost(), using(1, 1)
+	h.Found("u1", container("c1", 11, first))
+	h.expect(t, "docker/c1/c1")
+	h.Found("u0", container("c1", 12, using(1, 1)))
+	h.expect(t, "docker/c1/c1", "docker/c1~12/c1")
+	h.Gone("u1")
+	h.expect(t, "docker/c1~12/c1")
+	h.Found("u2", container("c1", 13, using(1, 1)))
+	h.expect(t, "docker/c1/c1", "docker/c1~12/c1")
+	h.Found("u3", container("c1~12", 14, using(1, 1)))
+	h.expect(t, "docker/c1/c1", "docker/c1~12/c1", "docker/c1~12~14/c1~12")
+}
+
+// A machine that is started again gets its labels back, though the group of
+// the last run is still being removed.
+func TestRestartBesideTheOldGroup(t *testing.T) {
+	h, old := newHost(), using(1, 1)
+	h.Found("run1", container("c1", 11, old))
+	h.expect(t, "docker/c1/c1")
+	old.stopped.Store(true)
+	h.Found("run2", container("c1", 12, using(2, 2)))
+	if w := h.expect(t, "docker/c1/c1")[0]; w.Inode != 12 {
+		t.Error("the old run is shown")
+	}
+	h.Gone("run1")
+	h.expect(t, "docker/c1/c1")
+}
+
+func TestNewRunUnderTheSameKey(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		h := newHost()
+		h.Found("a", container("a", 1, using(1, 1)))
+		first := h.expect(t, "docker/a/a")[0]
+		h.Found("a", container("a", 1, using(9, 9)))
+		if h.expect(t, "docker/a/a")[0] != first {
+			t.Error("the same run is another workload")
+		}
+		if gone {
+			h.Gone("a")
+		}
+		h.Found("a", container("a", 2, using(5, 5)))
+		next := h.expect(t, "docker/a/a")[0]
+		if u := read(t, next); next == first || next.Inode != 2 || u.CPU.Usage != Known(5) {
+			t.Errorf("gone %v: the new run is inode %d with %v", gone, next.Inode, u.CPU.Usage)
+		}
+	}
+}
+
+func TestOrderAndOldLists(t *testing.T) {
+	h := newHost()
+	for i, id := range []string{"b", "a", "c"} {
+		h.Found(id, container(id, uint64(i+1), using(1, 1)))
+	}
+	old := h.expect(t, "docker/a/a", "docker/b/b", "docker/c/c")
+	h.Gone("b")
+	h.expect(t, "docker/a/a", "docker/c/c")
+	if len(old) != 3 || old[1].ID != "b" {
+		t.Error("a list that a reader holds was changed")
+	}
+}
+
+type failing struct{ r *Registry }
+
+func (s failing) Sync() error {
+	s.r.Report("b", false)
+	return ErrGone
+}
+
+type finding struct{ r *Registry }
+
+func (s finding) Sync() error {
+	s.r.Found("a", container("a", 1, using(1, 1)))
+	s.r.Report("a", true)
+	return nil
+}
+
+func TestSourcesAndStatuses(t *testing.T) {
+	h := newHost()
+	h.Add(failing{h.Registry})
+	h.Add(finding{h.Registry})
+	h.expect(t, "docker/a/a")
+	heard := h.clock.now()
+	h.clock.pass(time.Minute)
+	h.Report("a", false)
+	got := h.Statuses()
+	if len(got) != 2 || got[0] != (Status{"a", false, heard}) || got[1] != (Status{Source: "b"}) {
+		t.Errorf("statuses are %+v", got)
+	}
+}
