@@ -21,6 +21,7 @@ type Options struct {
 	Libvirt               bool
 	// LibvirtSocket is the one to use; empty is the first of the usual ones that is there.
 	LibvirtSocket string
+	LibvirtURI    string
 	// Services are the service units that are workloads; nil is none of them.
 	Services *regexp.Regexp
 	// Collectors are those that are on.
@@ -54,6 +55,8 @@ func addFlags(app *kingpin.Application) *Options {
 	app.Flag("libvirt", "Ask libvirt about its machines, when it is there.").Default("true").BoolVar(&o.Libvirt)
 	app.Flag("libvirt.socket", "Read-only socket of libvirt; the usual ones are tried when empty.").
 		PlaceHolder("PATH").StringVar(&o.LibvirtSocket)
+	app.Flag("libvirt.uri", "Which of the daemon's drivers to ask; qemu:///session for a user's own daemon, by its socket.").
+		Default("qemu:///system").StringVar(&o.LibvirtURI)
 	app.Flag("workload.services", "Service units to show as workloads of kind service; the expression has to match the whole unit name, as in nginx\\.service.").
 		PlaceHolder("REGEXP").StringVar(&o.services)
 

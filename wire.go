@@ -76,7 +76,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 	running := []func(context.Context) error{tree.Run}
 	if opts.Libvirt {
 		l := libvirt.New(libvirt.Config{
-			Socket: opts.LibvirtSocket, RunDir: filepath.Join(opts.Rundir, "libvirt"),
+			Socket: opts.LibvirtSocket, URI: opts.LibvirtURI, RunDir: filepath.Join(opts.Rundir, "libvirt"),
 			PIDDir: filepath.Join(opts.Rundir, "libvirt/qemu"), Registry: registry,
 			CgroupOf: cgroupOf(opts.Procfs), Logger: logger,
 		})

@@ -33,7 +33,7 @@ func vmFamilies() []family {
 		series: one(func(u *workload.Usage) workload.Value { return u.VM.Guest.Total }),
 	}, {
 		name: "workload_vm_guest_memory_available_bytes",
-		help: "Memory the guest's driver calls available, where that is neither its total nor its usable memory.",
+		help: "What libvirt calls available (balloon.available): the guest's MemTotal again, and not its MemAvailable, which is usable.",
 		typ:  gauge, subject: subject, machines: true, unit: ones,
 		series: one(func(u *workload.Usage) workload.Value { return u.VM.Guest.Available }),
 	}, {

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	backoffMin = time.Second
-	backoffMax = time.Minute
+	shortestWait = time.Second
+	longestWait  = time.Minute
 )
 
 // backoff is the wait between two attempts to connect.
@@ -16,6 +16,6 @@ type backoff struct{ last time.Duration }
 // next doubles the wait up to a minute, and spreads it by a fifth either way:
 // all hosts of a rack must not come back to one proxy in the same second.
 func (b *backoff) next() time.Duration {
-	b.last = min(max(2*b.last, backoffMin), backoffMax)
+	b.last = min(max(2*b.last, shortestWait), longestWait)
 	return b.last*4/5 + rand.N(b.last*2/5)
 }

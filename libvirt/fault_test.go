@@ -425,7 +425,7 @@ func TestEventStorm(t *testing.T) {
 		r := start(t, f, nil)
 		f.seen()
 		f.set(func() {
-			f.override = func(c *fakeConn, q request) bool {
+			f.override = func(_ *fakeConn, q request) bool {
 				if q.proc == wireStats && q.body[3] == 0 {
 					time.Sleep(10 * time.Millisecond)
 				}

@@ -25,10 +25,12 @@ func (s *Source) up(socket string) {
 	s.health.connected(true)
 }
 
-// down tells of a daemon that does not answer. A host that never had a socket
-// has no libvirt, which is not a failure: then nothing is reported at all.
+// down tells of a daemon that does not answer. A host without a socket may well
+// have no libvirt at all: that is no reason for a warning, but it is said, and
+// whoever knows that there is none switches the source off.
 func (s *Source) down(err error) {
 	s.health.connected(false)
+	s.cfg.Registry.Report(SourceName, false)
 	if errors.Is(err, errNoSocket) && !s.seen && s.cfg.Socket == "" {
 		if s.link != linkAbsent {
 			s.cfg.Logger.Info("libvirt not found", slog.String("run_dir", s.cfg.RunDir))
@@ -36,7 +38,6 @@ func (s *Source) down(err error) {
 		s.link = linkAbsent
 		return
 	}
-	s.cfg.Registry.Report(SourceName, false)
 	if s.link != linkDown {
 		s.cfg.Logger.Warn("libvirt does not answer", slog.Any("err", err))
 	}

@@ -14,10 +14,9 @@ import (
 // groups. Every key is optional: old daemons lack some, a busy QEMU leaves some
 // out, and a KVM host adds dozens for each vCPU that nobody asked for.
 //
-// Guest memory goes by what the guest's balloon driver means. libvirt's
-// "available" is the guest's MemTotal, "usable" its MemAvailable and "unused"
-// its MemFree, so they become Total, Usable and Unused. Available would be a
-// second name for one of the first two, and stays absent.
+// Guest memory keeps libvirt's words, which are not the kernel's: "available" is
+// the guest's MemTotal, "usable" its MemAvailable and "unused" its MemFree.
+// Total is the first of these under the name that says what it is.
 func parseStats(params []libvirt.TypedParam) workload.MachineStats {
 	var s workload.MachineStats
 	var guest workload.GuestMemory
@@ -38,7 +37,8 @@ func parseStats(params []libvirt.TypedParam) workload.MachineStats {
 		case "balloon.current":
 			s.Balloon = kibibytes(value)
 		case "balloon.available":
-			guest.Total = kibibytes(value)
+			guest.Available = kibibytes(value)
+			guest.Total = guest.Available
 		case "balloon.usable":
 			guest.Usable = kibibytes(value)
 		case "balloon.unused":

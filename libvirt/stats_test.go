@@ -44,7 +44,7 @@ func TestParseStats(t *testing.T) {
 				CPUTime: known(7687040000), CPUUser: known(1210000000), CPUSystem: known(6470000000),
 				RSS: known(1316632 << 10), VCPUs: known(2), VCPUTime: known(5020000000), RunDelay: known(23456789),
 				Maximum: known(4 << 30), Balloon: known(4 << 30),
-				Guest: workload.GuestMemory{Total: known(4020008 << 10), Usable: known(3384500 << 10), Unused: known(3000480 << 10), Updated: known(1709740042)},
+				Guest: workload.GuestMemory{Total: known(4020008 << 10), Available: known(4020008 << 10), Usable: known(3384500 << 10), Unused: known(3000480 << 10), Updated: known(1709740042)},
 			},
 		},
 		"no balloon driver in the guest": {

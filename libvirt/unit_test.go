@@ -81,7 +81,7 @@ func TestGuardHoldsBackTheLoss(t *testing.T) {
 				t.Errorf("%s: held back: %v", name, held)
 			}
 			close(g.settled)
-			<-told
+			_ = <-told
 		}
 	})
 }
@@ -224,10 +224,21 @@ func TestLifecycleEvent(t *testing.T) {
 		kind          EventKind
 		word          string
 	}{
-		{0, 0, EventDefined, "added"}, {1, 1, EventUndefined, "renamed"}, {2, 0, EventStarted, "booted"}, {2, 4, EventStarted, "wakeup"},
-		{3, 2, EventSuspended, "ioerror"}, {4, 0, EventResumed, "unpaused"}, {5, 1, EventStopped, "destroyed"}, {5, 5, EventStopped, "failed"},
-		{6, 1, EventShutdown, "guest"}, {7, 1, EventPMSuspended, "disk"}, {8, 0, EventCrashed, "panicked"},
-		{2, 99, EventStarted, ""}, {2, -1, EventStarted, ""}, {9, 0, EventUnknown, ""}, {-1, 0, EventUnknown, ""},
+		{0, 0, EventDefined, "added"},
+		{1, 1, EventUndefined, "renamed"},
+		{2, 0, EventStarted, "booted"},
+		{2, 4, EventStarted, "wakeup"},
+		{3, 2, EventSuspended, "ioerror"},
+		{4, 0, EventResumed, "unpaused"},
+		{5, 1, EventStopped, "destroyed"},
+		{5, 5, EventStopped, "failed"},
+		{6, 1, EventShutdown, "guest"},
+		{7, 1, EventPMSuspended, "disk"},
+		{8, 0, EventCrashed, "panicked"},
+		{2, 99, EventStarted, ""},
+		{2, -1, EventStarted, ""},
+		{9, 0, EventUnknown, ""},
+		{-1, 0, EventUnknown, ""},
 	} {
 		if kind, word := lifecycleEvent(tc.event, tc.detail); kind != tc.kind || word != tc.word {
 			t.Errorf("%d,%d is %s %q, want %s %q", tc.event, tc.detail, kind, word, tc.kind, tc.word)

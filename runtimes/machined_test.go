@@ -28,19 +28,27 @@ func TestMachinedOfTheLab(t *testing.T) {
 		path, want workload.Identity
 		opinion    workload.Opinion
 	}{
-		{`/machine.slice/machine-lxc\x2d1028\x2dlvlxc.scope`, container("libvirt-lxc", "", "lv_lxc"),
-			container("libvirt-lxc", "101e6314-275b-450e-854c-a517fa2019e7", "lv_lxc"), workload.Settled},
-		{`/machine.slice/machine-lxc\x2d1028\x2dlvlxc.scope`, container("libvirt-lxc", "", ""),
-			container("libvirt-lxc", "101e6314-275b-450e-854c-a517fa2019e7", "lvlxc"), workload.Settled},
-		{`/machine.slice/machine-qemu\x2d1\x2dvm\x2dkvm.scope`, vm("libvirt", "", "vm_kvm"),
-			vm("libvirt", "b6beef28-b24b-4303-b9ba-92ac4ad8b8d0", "vm_kvm"), workload.NoOpinion},
+		{
+			`/machine.slice/machine-lxc\x2d1028\x2dlvlxc.scope`, container("libvirt-lxc", "", "lv_lxc"),
+			container("libvirt-lxc", "101e6314-275b-450e-854c-a517fa2019e7", "lv_lxc"), workload.Settled,
+		},
+		{
+			`/machine.slice/machine-lxc\x2d1028\x2dlvlxc.scope`, container("libvirt-lxc", "", ""),
+			container("libvirt-lxc", "101e6314-275b-450e-854c-a517fa2019e7", "lvlxc"), workload.Settled,
+		},
+		{
+			`/machine.slice/machine-qemu\x2d1\x2dvm\x2dkvm.scope`, vm("libvirt", "", "vm_kvm"),
+			vm("libvirt", "b6beef28-b24b-4303-b9ba-92ac4ad8b8d0", "vm_kvm"), workload.NoOpinion,
+		},
 		{"/machine.slice/nsp.service", container("nspawn", "nsp", "nsp"), container("nspawn", "nsp1", "nsp1"), workload.Settled},
 		{"/system.slice/_nsp.service", container("nspawn", "nsp", "nsp"), container("nspawn", "nsp1", "nsp1"), workload.Settled},
 		{"/machine.slice/systemd-nspawn@nsp2.service", container("nspawn", "nsp2", "nsp2"), container("nspawn", "nsp2", "nsp2"), workload.Settled},
 		{"/machine.slice/systemd-nspawn@new.service", container("nspawn", "new", "new"), container("nspawn", "new", "new"), workload.Wait},
 		{`/machine.slice/machine-lxc\x2d9\x2dnew.scope`, container("libvirt-lxc", "", "new"), container("libvirt-lxc", "", "new"), workload.Wait},
-		{"/machine.slice/unregistered.scope", container("nspawn", "unregistered", "unregistered"),
-			container("nspawn", "unregistered", "unregistered"), workload.NoOpinion},
+		{
+			"/machine.slice/unregistered.scope", container("nspawn", "unregistered", "unregistered"),
+			container("nspawn", "unregistered", "unregistered"), workload.NoOpinion,
+		},
 		{"/lxc.payload.c1", container("lxc", "c1", "c1"), container("lxc", "c1", "c1"), workload.NoOpinion},
 		{"/system.slice/docker-x.scope", container("docker", "x", "x"), container("docker", "x", "x"), workload.NoOpinion},
 		{"", vm("qemu", "x", "x"), vm("qemu", "x", "x"), workload.NoOpinion},
@@ -133,8 +141,10 @@ func TestParseRegistration(t *testing.T) {
 		text string
 		want registration
 	}{
-		{"# comment\nNAME=a\nLEADER=1\nID=101e6314275b450e854ca517fa2019e7\n",
-			registration{name: "a", id: "101e6314-275b-450e-854c-a517fa2019e7"}},
+		{
+			"# comment\nNAME=a\nLEADER=1\nID=101e6314275b450e854ca517fa2019e7\n",
+			registration{name: "a", id: "101e6314-275b-450e-854c-a517fa2019e7"},
+		},
 		{"NAME=\"a \\\"b\\\\\"\nCLASS=vm", registration{name: `a "b\`, class: "vm"}},
 		{"ID=00000000000000000000000000000000\nSERVICE", registration{}},
 		{"ID=101e6314\n", registration{}},
