@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -84,11 +85,11 @@ func TestMachineWithoutCgroup(t *testing.T) {
 	h.SetMachines([]Machine{machine(uuid1, "session", 4)})
 	next := h.expect(t, "libvirt/"+uuid1+"/session")[0]
 	var u Usage
-	if next == w || w.Read(&u) != ErrGone {
+	if next == w || !errors.Is(w.Read(&u), ErrGone) {
 		t.Error("a new run is the old workload")
 	}
 	h.SetMachines(nil)
-	if next.Read(&u) != ErrGone {
+	if !errors.Is(next.Read(&u), ErrGone) {
 		t.Error("a reader of the old list is told of a machine that ended")
 	}
 	h.expect(t)
@@ -125,7 +126,27 @@ func TestVanishedGroupDoesNotReappear(t *testing.T) {
 		// The next run is another, with a group or without.
 		h.SetMachines([]Machine{machine(uuid1, "vm", 4)})
 		h.expect(t, "libvirt/"+uuid1+"/vm")
+		h.clock.pass(2 * formerAge)
+		h.SetMachines(nil)
+		if len(h.joined)+len(h.former) != 0 {
+			t.Errorf("%s: %v and %v are remembered for ever", name, h.joined, h.former)
+		}
 	}
+}
+
+// libvirt writes the PID file a moment after it lists the domain.
+func TestCgroupBecomesKnown(t *testing.T) {
+	h, c := newHost(), domain("vm", 3, using(1, 1))
+	c.Domain.Private = true
+	h.Found("a", c)
+	h.Refresh()
+	h.clock.pass(time.Second)
+	m := machine(uuid1, "vm", 7)
+	h.SetMachines([]Machine{m})
+	h.expect(t, "libvirt/"+uuid1+"/vm", "libvirt/vm/vm")
+	m.Cgroup = c.Cgroup + "/libvirt"
+	h.SetMachines([]Machine{m})
+	h.expect(t, "libvirt/vm/vm")
 }
 
 func TestProcessGivesWayToLibvirt(t *testing.T) {

@@ -78,9 +78,7 @@ func (r *Registry) addresses() (ids, groups map[string]*Workload) {
 	ids, groups = make(map[string]*Workload, len(r.running)), make(map[string]*Workload, len(r.running))
 	for _, w := range r.running {
 		ids[cmp.Or(w.FullID, w.ID)] = w
-		if w.Cgroup != "" {
-			groups[w.Cgroup] = w
-		}
+		groups[w.Cgroup] = w
 		if n, ok := w.group.(*union); ok {
 			for i := range n.members {
 				c := &n.members[i].entry.candidate

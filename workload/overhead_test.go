@@ -81,6 +81,9 @@ func TestOverheadIsACounter(t *testing.T) {
 	expect("two", Known(27), Known(7))
 	two.stopped.Store(true)
 	expect("one ended", Known(27), Known(3))
+	h.FoundOverhead("0", Owner{Cgroup: "/docker/a"}, using(0, 1))
+	expect("another came meanwhile", Known(27), Known(4))
+	h.GoneOverhead("0")
 	h.GoneOverhead("2")
 	expect("and is gone", Known(27), Known(3))
 	h.Found("b", container("b", 2, using(1, 1)))
@@ -101,10 +104,47 @@ func TestOverheadFollowsAPromotion(t *testing.T) {
 	h := newHost(resolver(func(c *Candidate) Opinion { c.Kind = kind; return Settled }))
 	h.Found("a", container("a", 1, using(1, 1)))
 	h.FoundOverhead("1", Owner{FullID: "a"}, using(7, 3))
+	h.FoundOverhead("2", Owner{FullID: "a"}, using(20, 3))
+	read(t, h.expect(t, "docker/a/a")[0])
+	h.GoneOverhead("2")
 	h.Refresh()
 	kind = KindVM
 	h.Changed("a")
-	if w := h.expect(t, "docker/a/a")[0]; w.Kind != KindVM || read(t, w).Overhead.CPU != Known(7) {
+	if w := h.expect(t, "docker/a/a")[0]; w.Kind != KindVM || read(t, w).Overhead.CPU != Known(27) {
 		t.Errorf("%s has overhead %v", w.Kind, read(t, w).Overhead)
+	}
+}
+
+func TestOverheadFollowsAUnion(t *testing.T) {
+	h := newHost()
+	for i, key := range []string{"/good/a", "/bad/a"} {
+		c := container("a", uint64(i+1), using(1, 1))
+		c.Shared, c.Cgroup = true, key
+		h.Found(key, c)
+		h.FoundOverhead(key, Owner{Cgroup: key}, using(7, 3))
+		if want := Known(7 * uint64(i+1)); read(t, h.expect(t, "docker/a/a")[0]).Overhead.CPU != want {
+			t.Errorf("%d groups have not %v", i+1, want)
+		}
+	}
+	h.GoneOverhead("/bad/a")
+	h.Gone("/bad/a")
+	// Another lead, and one helper less.
+	if u := read(t, h.expect(t, "docker/a/a")[0]); u.Overhead != (Overhead{Known(14), Known(3)}) {
+		t.Errorf("overhead %v", u.Overhead)
+	}
+}
+
+// The new run has its own overhead, and nothing of the last one's.
+func TestOverheadOfANewRun(t *testing.T) {
+	h := newHost()
+	h.Found("a", container("a", 1, using(1, 1)))
+	h.FoundOverhead("1", Owner{FullID: "a"}, using(7, 3))
+	h.FoundOverhead("2", Owner{FullID: "a"}, using(20, 3))
+	read(t, h.expect(t, "docker/a/a")[0])
+	h.GoneOverhead("2")
+	h.Refresh()
+	h.Found("a", container("a", 2, using(1, 1)))
+	if u := read(t, h.expect(t, "docker/a/a")[0]); u.Overhead.CPU != Known(7) {
+		t.Errorf("overhead %v", u.Overhead)
 	}
 }

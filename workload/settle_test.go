@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -14,7 +15,7 @@ func TestEmptyGroupIsNotShown(t *testing.T) {
 	w := h.expect(t, "docker/a/a")[0]
 	g.stopped.Store(true)
 	var u Usage
-	if err := w.Read(&u); err != ErrGone {
+	if err := w.Read(&u); !errors.Is(err, ErrGone) {
 		t.Errorf("reading an empty group: %v", err)
 	}
 }
@@ -88,6 +89,10 @@ func TestCollidingLabels(t *testing.T) {
 	h.expect(t, "docker/c1/c1", "docker/c1~12/c1")
 	h.Found("u3", container("c1~12", 14, using(1, 1)))
 	h.expect(t, "docker/c1/c1", "docker/c1~12/c1", "docker/c1~12~14/c1~12")
+	h.Found("u4", container("c1~15", 16, using(1, 1)))
+	h.Refresh()
+	h.Found("u5", container("c1", 15, using(1, 1)))
+	h.expect(t, "docker/c1/c1", "docker/c1~12/c1", "docker/c1~12~14/c1~12", "docker/c1~15/c1~15", "docker/c1~15~15/c1")
 }
 
 // A machine that is started again gets its labels back, though the group of

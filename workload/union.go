@@ -123,8 +123,10 @@ func (n *union) Read(u *Usage) error {
 		m.last.keep(more)
 		if !alive {
 			*u, alive = *more, true
-			// Two peaks need not have been at one time: their sum is nobody's peak.
-			u.Memory.Peak = Value{}
+			if len(n.members) > 1 || n.gone != (counted{}) {
+				// Peaks need not have been at one time: their sum is nobody's.
+				u.Memory.Peak = Value{}
+			}
 			continue
 		}
 		u.add(more)

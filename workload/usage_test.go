@@ -153,18 +153,21 @@ func TestUnionIsOneWorkload(t *testing.T) {
 		h.Found(key, c)
 	}
 	a, b := using(10, 1), using(20, 2)
+	a.usage.Memory.Peak = Known(9)
 	shared("/good/pod", 1, a)
-	w := h.expect(t, "docker/pod/pod")[0]
+	if u := read(t, h.expect(t, "docker/pod/pod")[0]); u.Memory.Peak != Known(9) {
+		t.Errorf("the peak of one group is %v", u.Memory.Peak)
+	}
 	shared("/bad/pod", 2, b)
-	w = h.expect(t, "docker/pod/pod")[0]
+	w := h.expect(t, "docker/pod/pod")[0]
 	if w.Cgroup != "/bad/pod" {
 		t.Errorf("the lead is %s, not the first", w.Cgroup)
 	}
 	expect := func(step string, cpu, memory uint64) {
 		t.Helper()
 		w = h.expect(t, "docker/pod/pod")[0]
-		if u := read(t, w); u.CPU.Usage != Known(cpu) || u.Memory.Resident != Known(memory) {
-			t.Fatalf("%s: CPU %v, memory %v, want %d, %d", step, u.CPU.Usage, u.Memory.Resident, cpu, memory)
+		if u := read(t, w); u.CPU.Usage != Known(cpu) || u.Memory.Resident != Known(memory) || u.Memory.Peak != (Value{}) {
+			t.Fatalf("%s: CPU %v, memory %v, peak %v, want %d, %d and none", step, u.CPU.Usage, u.Memory.Resident, u.Memory.Peak, cpu, memory)
 		}
 	}
 	expect("two", 30, 3)
@@ -179,18 +182,20 @@ func TestUnionIsOneWorkload(t *testing.T) {
 	}
 	h.Gone("/bad/pod")
 	expect("the lead ended", 35, 6)
+	h.Gone("/ugly/pod")
+	expect("only the first is left", 35, 1)
 	h.Found("/own", container("pod", 4, using(100, 1)))
-	expect("the pod's own group", 135, 7)
+	expect("the pod's own group", 135, 2)
 	a.set(func(g *fakeGroup) { g.err = errors.New("too many open files") })
 	var u Usage
 	if err := w.Read(&u); err == nil || errors.Is(err, ErrGone) {
 		t.Errorf("a sum with a hole: %v", err)
 	}
-	for _, key := range []string{"/good/pod", "/ugly/pod", "/own"} {
+	for _, key := range []string{"/good/pod", "/own"} {
 		h.Gone(key)
 	}
 	h.expect(t)
-	if w.Read(&u) != ErrGone || len(h.unions) != 0 {
+	if !errors.Is(w.Read(&u), ErrGone) || len(h.unions) != 0 {
 		t.Error("something is left of a workload that ended")
 	}
 }
