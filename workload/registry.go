@@ -12,8 +12,9 @@ import (
 type Config struct {
 	// Resolvers are asked in order, until one has settled the candidate.
 	Resolvers []Resolver
-	// Patience is how long a newcomer is held back for its identity before
-	// what its path told serves. Well under any scrape interval.
+	// Patience is how long a newcomer is held back for its identity, from when
+	// it was first seen running, before what was told by then serves. Well
+	// under any scrape interval.
 	Patience time.Duration
 	// StatsMaxAge is how old a machine's numbers may be and still be served.
 	StatsMaxAge time.Duration
