@@ -105,6 +105,9 @@ func (g *Group) Running() bool {
 func (g *Group) Holds(fullID string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.shape != nil && !g.closed {
+		g.list()
+	}
 	for _, c := range g.children {
 		if strings.Contains(c.name, fullID) {
 			return true

@@ -64,7 +64,9 @@ func (t *Tree) revisit(n *node) {
 		t.walk(n)
 	case !n.helper:
 		n.group.Relist()
-		t.cfg.Registry.Changed(n.path)
+		if n.group.shape != nil {
+			t.cfg.Registry.Changed(n.path)
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ func (r *Registry) SetMachines(machines []Machine) {
 		if m.DomainID > 0 {
 			r.numbered[m.DomainID] = m
 		}
-		if old := r.machines[m.UUID]; old == nil || old.DomainID != m.DomainID || old.Cgroup != m.Cgroup {
+		if old := r.machines[m.UUID]; old == nil || old.DomainID != m.DomainID || old.Cgroup != m.Cgroup || old.told() != m.told() {
 			r.dirty = true
 		}
 	}
@@ -91,10 +91,20 @@ func (r *Registry) attachMachines() {
 	}
 }
 
+// told says whether libvirt has numbers of the machine: it lists one at once, and
+// asks its monitor for them later.
+func (m *Machine) told() bool { return m.Stats.CPUTime.state == StateKnown }
+
+// fromLibvirt says that libvirt's numbers of a machine are the ones to show. What was
+// shown from them stays so, however long the monitor is stuck.
+func (r *Registry) fromLibvirt(m *Machine) bool {
+	return m != nil && (m.told() || r.alone[m.run()] != nil)
+}
+
 // replaced says that libvirt knows the machine that a process was found to be:
 // then its own numbers and its word on the state serve.
 func (r *Registry) replaced(e *entry) bool {
-	return e.workload.Origin == OriginProcess && r.machines[e.workload.uuid] != nil
+	return e.workload.Origin == OriginProcess && r.fromLibvirt(r.machines[e.workload.uuid])
 }
 
 // withoutCgroup is the domains that libvirt lists and that have no cgroup.
@@ -107,7 +117,7 @@ func (r *Registry) withoutCgroup() []*Workload {
 	var list []*Workload
 	now := map[run]*Workload{}
 	for _, m := range r.machines {
-		if r.joined[m.run()] {
+		if r.joined[m.run()] || !r.fromLibvirt(m) {
 			continue
 		}
 		w := r.alone[m.run()]

@@ -33,7 +33,7 @@ func TestMachinesJoin(t *testing.T) {
 		{"not by a private number", private, nil, machine(uuid1, "vm", 3), false},
 		{"by cgroup", private, nil, Machine{UUID: uuid1, DomainID: 7, Cgroup: "/machine/vm/libvirt/emulator"}, true},
 		{"by the cgroup itself", nameless, nil, Machine{UUID: uuid1, DomainID: 7, Cgroup: "/machine/vm"}, true},
-		{"not by a longer name", nameless, nil, Machine{UUID: uuid1, DomainID: 7, Cgroup: "/machine/vm2"}, false},
+		{"not by a longer name", nameless, nil, Machine{UUID: uuid1, DomainID: 7, Cgroup: "/machine/vm2", Stats: MachineStats{CPUTime: Known(1)}}, false},
 		{"not by name", nameless, nil, machine(uuid1, "vm", 3), false},
 	} {
 		for _, late := range []bool{false, true} {
@@ -216,5 +216,31 @@ func TestNoFlickerWhileListsChange(t *testing.T) {
 			return
 		default:
 		}
+	}
+}
+
+// TestMachineWithoutNumbersYet has libvirt list a machine before it has asked
+// the monitor for its numbers: what was there before serves until then.
+func TestMachineWithoutNumbersYet(t *testing.T) {
+	h := newHost()
+	listed := Machine{UUID: uuid1, Name: "vm", DomainID: 3}
+	h.SetMachines([]Machine{listed})
+	h.expect(t)
+	h.Found("process:1", Candidate{
+		Identity: Identity{Kind: KindVM, Runtime: "libvirt", ID: uuid1, Name: "vm"}, Origin: OriginProcess, Inode: 1, Group: using(1, 1),
+	})
+	if w := h.expect(t, "libvirt/"+uuid1+"/vm"); w[0].Origin != OriginProcess {
+		t.Errorf("origin %s before libvirt has numbers", w[0].Origin)
+	}
+	told := listed
+	told.Stats.CPUTime = Known(7)
+	h.SetMachines([]Machine{told})
+	if w := h.expect(t, "libvirt/"+uuid1+"/vm"); w[0].Origin != OriginLibvirt {
+		t.Errorf("origin %s with libvirt's numbers", w[0].Origin)
+	}
+	// A monitor that is stuck makes the numbers old, and takes nothing away.
+	h.SetMachines([]Machine{listed})
+	if w := h.expect(t, "libvirt/"+uuid1+"/vm"); w[0].Origin != OriginLibvirt {
+		t.Errorf("origin %s once libvirt has no fresh numbers", w[0].Origin)
 	}
 }
