@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/cgroups/v3/cgroup2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/workload-exporter/workload_exporter/workload"
@@ -369,6 +370,41 @@ func TestLiveGroup(t *testing.T) {
 	fs := NewFS(Options{Mount: l.mount, Subjects: everything(), Classifier: NewClassifier(nil)})
 	class, _ := fs.opts.Classifier.Classify(path)
 	eventually(t, "the group to be empty", func() bool { return !fs.Group(class, 0).Running() })
+}
+
+// TestOracle has containerd's own reader look at a group just before and just
+// after ours: what we say lies between.
+func TestOracle(t *testing.T) {
+	l := newLive(t)
+	_, stop := l.run(scope)
+	defer stop()
+	fs := NewFS(Options{Mount: l.mount, Subjects: everything(), Classifier: NewClassifier(nil), Budget: LimitBudget(100)})
+	class, _ := fs.opts.Classifier.Classify(l.top + "/" + scope)
+	g := fs.Group(class, 0)
+	defer g.Close()
+	manager, err := cgroup2.Load(class.Top, cgroup2.WithMountpoint(l.mount.Path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	oracle := func() (usage, stalled uint64) {
+		stat, err := manager.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stat.CPU.UsageUsec * 1000, stat.CPU.PSI.Some.Total * 1000
+	}
+	usage, waiting := oracle()
+	var u workload.Usage
+	if err := g.Read(&u); err != nil {
+		t.Fatal(err)
+	}
+	usageAfter, waitingAfter := oracle()
+	if got, ok := u.CPU.Usage.Get(); !ok || got < usage || got > usageAfter {
+		t.Errorf("usage %v, containerd says %d before and %d after", u.CPU.Usage, usage, usageAfter)
+	}
+	if got, ok := u.Pressure.CPU.Waiting.Get(); !ok || got < waiting || got > waitingAfter {
+		t.Errorf("cpu.pressure some %v, containerd says %d before and %d after", u.Pressure.CPU.Waiting, waiting, waitingAfter)
+	}
 }
 
 // TestLiveGroupEnds holds a group's files while it is emptied, removed and made anew.
