@@ -45,7 +45,7 @@ func main() {
 	err := serve(ctx, opts, logger)
 	stop()
 	if err != nil {
-		logger.Error("Stopped", "error", err)
+		logger.Error("Stopped", "err", err)
 		os.Exit(1)
 	}
 }

@@ -143,7 +143,7 @@ func shutdown(servers []*http.Server, logger *slog.Logger) {
 	defer cancel()
 	for _, s := range servers {
 		if err := s.Shutdown(ctx); err != nil {
-			logger.Warn("Scrapes were cut off", "error", err)
+			logger.Warn("Scrapes were cut off", "err", err)
 			_ = s.Close()
 		}
 	}
@@ -158,7 +158,7 @@ func closeAll(listeners []net.Listener) {
 // notify tells systemd, when it asked to be told.
 func notify(logger *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		logger.Warn("Cannot notify systemd", "error", err)
+		logger.Warn("Cannot notify systemd", "err", err)
 	}
 }
 

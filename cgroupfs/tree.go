@@ -218,7 +218,7 @@ func (t *Tree) apply(n notice) {
 // degrade says once that the tree cannot be watched, and is walked instead.
 func (t *Tree) degrade(err error) {
 	if !t.degraded {
-		t.cfg.Logger.Warn("cannot watch all cgroups, walking the tree at each scrape instead", "err", err)
+		t.cfg.Logger.Warn("Cannot watch all cgroups, walking the tree at each scrape instead", "err", err)
 	}
 	t.degraded = true
 }

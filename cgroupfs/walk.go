@@ -23,7 +23,7 @@ func (t *Tree) reconcile() error {
 	}
 	t.walk(t.root)
 	if wasDegraded && !t.degraded {
-		t.cfg.Logger.Info("watching all cgroups again")
+		t.cfg.Logger.Info("Watching all cgroups again")
 	}
 	return nil
 }
