@@ -13,6 +13,9 @@ import (
 	"github.com/workload-exporter/workload_exporter/collector"
 )
 
+// liveProcfs is this host's own, of the processes that run.
+const liveProcfs = "/proc"
+
 // Options is the command line.
 type Options struct {
 	// Cgroupfs is the cgroup2 root; empty is the one in mountinfo.
@@ -49,7 +52,7 @@ func addFlags(app *kingpin.Application) *Options {
 
 	app.Flag("path.cgroupfs", "Root of the cgroup v2 hierarchy; the mount that mountinfo shows when empty.").
 		PlaceHolder("DIR").StringVar(&o.Cgroupfs)
-	app.Flag("path.procfs", "Where procfs is mounted.").Default("/proc").StringVar(&o.Procfs)
+	app.Flag("path.procfs", "Where procfs is mounted.").Default(liveProcfs).StringVar(&o.Procfs)
 	app.Flag("path.sysfs", "Where sysfs is mounted.").Default("/sys").StringVar(&o.Sysfs)
 	app.Flag("path.rundir", "Where runtimes keep their state.").Default("/run").StringVar(&o.Rundir)
 	app.Flag("libvirt", "Ask libvirt about its machines, when it is there.").Default("true").BoolVar(&o.Libvirt)

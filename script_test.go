@@ -40,8 +40,9 @@ func TestScripts(t *testing.T) {
 // notifications is the key of the socket that a script's binary notifies.
 type notifications struct{}
 
-// setup gives a script a free port in ADDR, a certificate, a password file's
-// hash in HASH, and a systemd that listens.
+// setup gives a script a free port in ADDR, the tree that was captured in the
+// lab in CAPTURED, a certificate, a password file's hash in HASH, and a systemd
+// that listens.
 func setup(env *testscript.Env) error {
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -51,6 +52,11 @@ func setup(env *testscript.Env) error {
 	if err := l.Close(); err != nil {
 		return err
 	}
+	captured, err := filepath.Abs("cgroupfs/testdata/lab")
+	if err != nil {
+		return err
+	}
+	env.Setenv("CAPTURED", captured)
 	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
 	if err != nil {
 		return err

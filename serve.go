@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/workload-exporter/workload_exporter/collector"
+	"github.com/workload-exporter/workload_exporter/workload"
 )
 
 const (
@@ -56,7 +57,7 @@ func serve(ctx context.Context, opts *Options, logger *slog.Logger) error {
 	go func() { running <- src.Run(run) }()
 	servers, served := start(listeners, mux, opts, logger)
 	go func() {
-		sayIfEmpty(logger, src.Registry.Refresh())
+		sayIfEmpty(logger, firstWalk(ctx, src.Registry))
 		walked.Store(true)
 		notify(logger, daemon.SdNotifyReady)
 	}()
@@ -82,6 +83,27 @@ func serve(ctx context.Context, opts *Options, logger *slog.Logger) error {
 		logger.Warn("Something that followed the host did not stop")
 	}
 	return err
+}
+
+// firstWalk looks until all that was found has a name, so that the first scrape
+// after READY is a whole one; newcomers do not keep it going.
+func firstWalk(ctx context.Context, registry *workload.Registry) []*workload.Workload {
+	const atMost, every = 2 * time.Second, 50 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	again := time.NewTicker(every)
+	defer again.Stop()
+	for {
+		list := registry.Refresh()
+		if registry.Undecided() == 0 {
+			return list
+		}
+		select {
+		case <-ctx.Done():
+			return list
+		case <-again.C:
+		}
+	}
 }
 
 // routes is what is served where.

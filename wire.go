@@ -47,7 +47,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 	budget := cgroupfs.NewBudget()
 	fs := cgroupfs.NewFS(cgroupfs.Options{
 		Mount: mount, SysRoot: opts.Sysfs, Host: host, Subjects: opts.Collectors.Subjects(),
-		Classifier: classifier, Budget: budget,
+		Classifier: classifier, Budget: budget, ForeignPIDs: !mount.Kernel && opts.Procfs == liveProcfs,
 	})
 	logger.Info("Reading cgroups", "path", mount.Path, "kernel", mount.Kernel, "descriptors", budget.Limit())
 

@@ -88,14 +88,17 @@ func (g *Group) openMissing() {
 
 // read gives a file's bytes, valid until the next read into buf.
 func (g *Group) read(id fileID, buf *[]byte) ([]byte, error) {
+	i := g.index(id)
+	if i < 0 {
+		return nil, ErrAbsent
+	}
 	g.fs.reads.Add(1)
 	if g.fds == nil {
 		b, err := readFile(g.dirfd, g.fs.names[id], buf, readAll)
 		g.lost = g.lost || errors.Is(err, ErrAbsent) || errors.Is(err, ErrGone)
 		return b, err
 	}
-	i := g.index(id)
-	if i < 0 || g.fds[i] == notOpen {
+	if g.fds[i] == notOpen {
 		return nil, ErrAbsent
 	}
 	b, err := readAll(g.fds[i], buf)

@@ -20,6 +20,9 @@ type Options struct {
 	Classifier *Classifier
 	Budget     *Budget
 	Now        func() time.Time
+	// ForeignPIDs is set for a captured tree without its procfs: what it lists
+	// are other processes here, and nobody may look at them.
+	ForeignPIDs bool
 }
 
 // FS reads groups below one mount.

@@ -261,6 +261,25 @@ func TestHugetlb(t *testing.T) {
 	}
 }
 
+// TestHelper reads no more of a helper than is shown of it, kept or not.
+func TestHelper(t *testing.T) {
+	for _, budget := range []int64{0, 100} {
+		s := newScratch(t, budget)
+		s.write("/lxc.monitor.c1/cpu.stat", "usage_usec 3\n")
+		s.write("/lxc.monitor.c1/memory.current", "4\n")
+		s.write("/lxc.monitor.c1/pids.current", "5\n")
+		g := s.fs.Helper("/lxc.monitor.c1", 0)
+		u := s.read(g)
+		if u.CPU.Usage != known(3000) || u.Memory.Resident != known(4) || u.Tasks != absent {
+			t.Errorf("budget %d: cpu %v, memory %v, tasks %v", budget, u.CPU.Usage, u.Memory.Resident, u.Tasks)
+		}
+		if got := s.fs.Reads(); got != 3 {
+			t.Errorf("budget %d: %d files read, want 3", budget, got)
+		}
+		g.Close()
+	}
+}
+
 func TestThrottlingOfChildren(t *testing.T) {
 	stat := func(periods, throttled, usec string) string {
 		return "usage_usec 1000\nnr_periods " + periods + "\nnr_throttled " + throttled + "\nthrottled_usec " + usec + "\n"

@@ -417,3 +417,14 @@ func keepASCII(r rune) rune {
 	}
 	return -1
 }
+
+// TestForeignPIDs looks at no process for what a captured tree lists.
+func TestForeignPIDs(t *testing.T) {
+	for foreign, want := range map[bool]int{false: 1, true: 0} {
+		fs := NewFS(Options{Mount: Mount{Path: "testdata/lab"}, ForeignPIDs: foreign})
+		pids, err := fs.PIDs(`/machine.slice/machine-qemu\x2d1\x2dvm\x2dkvm.scope`)
+		if err != nil || len(pids) != want {
+			t.Errorf("foreign %v: %v, %v, want %d", foreign, pids, err, want)
+		}
+	}
+}

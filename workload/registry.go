@@ -40,6 +40,8 @@ type Registry struct {
 	// Resolvers are to be asked again: few, however many are settled.
 	waiting map[string]*entry
 	changed map[string]*entry
+	// undecided is how many run and were held back by the last Refresh.
+	undecided int
 	// taken is who has which labels; unions are of those that share them.
 	taken  map[Identity]*entry
 	unions map[Identity]*union
@@ -188,6 +190,14 @@ func (r *Registry) Statuses() []Status {
 	}
 	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Source, b.Source) })
 	return list
+}
+
+// Undecided is how many workloads the last Refresh held back, since nobody could
+// tell yet what they are called. None is held back for longer than Patience.
+func (r *Registry) Undecided() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.undecided
 }
 
 // Refresh brings every source up to now and returns the workloads that run,

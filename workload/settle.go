@@ -23,12 +23,14 @@ func (r *Registry) settle() {
 	}
 	slices.SortFunc(ready, func(a, b *entry) int { return strings.Compare(a.key, b.key) })
 	now := r.cfg.Now()
+	r.undecided = 0
 	for _, e := range ready {
 		if e.ran.IsZero() {
 			e.ran = now
 		}
 		c, opinion := r.resolve(e)
 		if opinion == Wait && now.Sub(e.ran) < r.cfg.Patience {
+			r.undecided++
 			continue
 		}
 		told := c.ID

@@ -171,3 +171,21 @@ func TestSourcesAndStatuses(t *testing.T) {
 		t.Errorf("statuses are %+v", got)
 	}
 }
+
+func TestUndecided(t *testing.T) {
+	h := newHost(resolver(func(*Candidate) Opinion { return Wait }))
+	h.Found("a", container("a", 1, using(1, 1)))
+	idle := using(1, 1)
+	idle.stopped.Store(true)
+	h.Found("never", container("never", 2, idle))
+	for _, step := range []struct {
+		pass      time.Duration
+		undecided int
+	}{{0, 1}, {time.Second - 1, 1}, {1, 0}} {
+		h.clock.pass(step.pass)
+		h.Refresh()
+		if got := h.Undecided(); got != step.undecided {
+			t.Errorf("%v later: %d undecided, want %d", step.pass, got, step.undecided)
+		}
+	}
+}
