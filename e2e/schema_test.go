@@ -32,7 +32,7 @@ func expected(t *testing.T) []string {
 // TestEachWorkloadOnce has every runtime's workload in one scrape, and nothing else.
 func TestEachWorkloadOnce(t *testing.T) {
 	want := expected(t)
-	if len(want) < 12 {
+	if len(want) < 14 {
 		t.Errorf("only %d workloads run: %q", len(want), want)
 	}
 	s := takeScrape(t)
