@@ -21,6 +21,7 @@ func (t *Tree) reconcile() error {
 	if t.in != nil {
 		t.degraded = false
 	}
+	t.cfg.FS.devices.forget()
 	t.walk(t.root)
 	if wasDegraded && !t.degraded {
 		t.cfg.Logger.Info("Watching all cgroups again")

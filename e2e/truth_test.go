@@ -181,3 +181,23 @@ func TestMachineQuota(t *testing.T) {
 		t.Errorf("limit %v cores after it was taken away", got)
 	}
 }
+
+// TestStackedIO writes 8 MiB to a loop device with direct I/O: the kernel
+// charges the loop device and the disk below it, and the exporter counts once.
+func TestStackedIO(t *testing.T) {
+	restartWith(t, `--workload.services=stacked[.]service`)
+	inLab(t, `truncate -s 64M /root/stacked && losetup --direct-io=on /dev/loop7 /root/stacked
+		systemd-run -q --unit=stacked -p IOAccounting=yes sh -c "dd if=/dev/zero of=/dev/loop7 bs=1M count=8 oflag=direct && touch /run/lab/written && sleep 1000"`)
+	defer inLab(t, "systemctl stop stacked; losetup -d /dev/loop7; rm -f /root/stacked /run/lab/written")
+	eventually(t, "the data to be written", time.Minute, func() bool {
+		_, err := lab("test -e /run/lab/written")
+		return err == nil
+	})
+	kernel := inLab(t, "cat /sys/fs/cgroup/system.slice/stacked.service/io.stat")
+	if strings.Count(kernel, "wbytes=8388608") != 2 {
+		t.Fatalf("not charged at both levels:\n%s", kernel)
+	}
+	if got := takeScrape(t).must(t, "workload_io_written_bytes_total", labels{"name": "stacked.service"}); got != 8<<20 {
+		t.Errorf("%.0f bytes written, want %d:\n%s", got, 8<<20, kernel)
+	}
+}
