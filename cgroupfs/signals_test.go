@@ -161,6 +161,14 @@ func TestSignalsBetweenLooks(t *testing.T) {
 		f.until(l, "created")
 		p.remove("a.slice")
 		f.until(l, "removed")
+		p.mkdir(scope)
+		f.mu.Lock()
+		err := f.reconcile()
+		f.mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.until(l, "created late")
 	})
 }
 
