@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/workload-exporter/workload_exporter/collector"
 	"github.com/workload-exporter/workload_exporter/workload"
@@ -97,9 +98,16 @@ func families(t *testing.T) map[string]bool {
 		Origin:   workload.OriginCgroup, Cgroup: "/a", Inode: 1, Group: all{},
 	})
 	registry.Report("cgroup", true)
+	who := workload.Identity{Kind: workload.KindVM, Runtime: "firecracker"}
+	lifecycle := collector.NewLifecycle()
+	lifecycle.Duration(who, "stop", "libvirt", "graceful", time.Second)
+	lifecycle.Event(who, "stopped")
+	lifecycle.Restarted(who)
+	lifecycle.Exited(who, "clean")
+	lifecycle.Missed("exit", "unknown")
 	const host = "collector/testdata/host/"
 	list, done, err := collector.New(collector.Config{
-		Registry: registry, ProcRoot: host + "proc", SysRoot: host + "sys",
+		Registry: registry, ProcRoot: host + "proc", SysRoot: host + "sys", Lifecycle: lifecycle,
 		LibvirtCalls: func() map[string]collector.Histogram { return map[string]collector.Histogram{"list": {Count: 1}} },
 		Unreadable:   func() map[string]uint64 { return map[string]uint64{"cpu.stat": 0} },
 		Descriptors:  func() (used, limit int64) { return 0, 0 },

@@ -16,6 +16,7 @@ import (
 	"github.com/workload-exporter/workload_exporter/cgroupfs"
 	"github.com/workload-exporter/workload_exporter/collector"
 	"github.com/workload-exporter/workload_exporter/libvirt"
+	"github.com/workload-exporter/workload_exporter/lifecycle"
 	"github.com/workload-exporter/workload_exporter/process"
 	"github.com/workload-exporter/workload_exporter/runtimes"
 	"github.com/workload-exporter/workload_exporter/workload"
@@ -30,6 +31,9 @@ type sources struct {
 	LibvirtCalls func() map[string]collector.Histogram
 	Unreadable   func() map[string]uint64
 	Descriptors  func() (used, limit int64)
+	// Both are nil when starts and ends are not followed.
+	Lifecycle *collector.Lifecycle
+	History   collector.History
 }
 
 // wire makes the sources that the options ask for. An error is one that makes
@@ -60,7 +64,24 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 		},
 		Logger: logger,
 	})
-	tree := cgroupfs.NewTree(cgroupfs.Config{FS: fs, Classifier: classifier, Registry: registry, Logger: logger})
+	s := &sources{
+		Registry:    registry,
+		Unreadable:  fs.Unreadable,
+		Descriptors: func() (int64, int64) { return budget.Used(), budget.Limit() },
+	}
+	following := cgroupfs.Config{FS: fs, Classifier: classifier, Registry: registry, Logger: logger}
+	var onEvent func(libvirt.Event)
+	if opts.Collectors[collector.Name(workload.SubjectLifecycle.String())] {
+		s.Lifecycle = collector.NewLifecycle()
+		tracker := lifecycle.New(lifecycle.Config{Recorder: s.Lifecycle})
+		s.History, following.Events = tracker, tracker
+		onEvent = func(e libvirt.Event) {
+			if w, ok := e.Signal(workload.Boottime()); ok {
+				tracker.Happened(w)
+			}
+		}
+	}
+	tree := cgroupfs.NewTree(following)
 	registry.Add(tree)
 	processes := process.NewSource(process.Config{
 		ProcRoot: opts.Procfs, HostPIDs: tree.HostPIDs, Budget: budget, Logger: logger,
@@ -68,17 +89,12 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 	}, registry)
 	registry.Add(processes)
 
-	s := &sources{
-		Registry:    registry,
-		Unreadable:  fs.Unreadable,
-		Descriptors: func() (int64, int64) { return budget.Used(), budget.Limit() },
-	}
 	running := []func(context.Context) error{tree.Run}
 	if opts.Libvirt {
 		l := libvirt.New(libvirt.Config{
 			Socket: opts.LibvirtSocket, URI: opts.LibvirtURI, RunDir: filepath.Join(opts.Rundir, "libvirt"),
 			PIDDir: filepath.Join(opts.Rundir, "libvirt/qemu"), Registry: registry,
-			CgroupOf: cgroupOf(opts.Procfs), Logger: logger,
+			CgroupOf: cgroupOf(opts.Procfs), OnEvent: onEvent, Logger: logger,
 		})
 		registry.Add(l)
 		s.LibvirtCalls = func() map[string]collector.Histogram { return histograms(l.Health().Calls) }

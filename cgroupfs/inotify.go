@@ -16,8 +16,10 @@ import (
 // ordinary directory, in which things can also be moved.
 const watchMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ONLYDIR | unix.IN_EXCL_UNLINK
 
-// notice is one inotify event on a watched directory.
+// notice is one inotify event on a watched directory or file.
 type notice struct {
+	// at is when it was taken from the queue.
+	at   time.Duration
 	wd   int32
 	mask uint32
 	name string
@@ -30,9 +32,10 @@ type inotify struct {
 	file *os.File
 	conn syscall.RawConn
 	buf  []byte
+	now  func() time.Duration
 }
 
-func newInotify() (*inotify, error) {
+func newInotify(now func() time.Duration) (*inotify, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("inotify: %w", err)
@@ -45,14 +48,14 @@ func newInotify() (*inotify, error) {
 		f.Close()
 		return nil, fmt.Errorf("inotify: %w", err)
 	}
-	return &inotify{file: f, conn: conn, buf: make([]byte, 64<<10)}, nil
+	return &inotify{file: f, conn: conn, buf: make([]byte, 64<<10), now: now}, nil
 }
 
-// add watches a directory.
-func (in *inotify) add(path string) (wd int32, err error) {
+// add watches a directory or a file.
+func (in *inotify) add(path string, mask uint32) (wd int32, err error) {
 	ctlErr := in.conn.Control(func(fd uintptr) {
 		var n int
-		n, err = unix.InotifyAddWatch(int(fd), path, watchMask)
+		n, err = unix.InotifyAddWatch(int(fd), path, mask)
 		wd = int32(n)
 	})
 	return wd, errors.Join(ctlErr, err)
@@ -79,7 +82,11 @@ func (in *inotify) take(each func(notice)) error {
 				}
 				return
 			}
-			parseNotices(in.buf[:n], each)
+			now := in.now()
+			parseNotices(in.buf[:n], func(n notice) {
+				n.at = now
+				each(n)
+			})
 		}
 	})
 	return errors.Join(err, readErr)

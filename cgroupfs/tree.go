@@ -30,6 +30,11 @@ type Config struct {
 	FS         *FS
 	Classifier *Classifier
 	Registry   Registry
+	// Events is told what happens to workloads; nobody is when nil, and then
+	// the files that tell of it are not watched.
+	Events workload.Events
+	// Boottime is the clock that stamps Events; the kernel's when nil.
+	Boottime func() time.Duration
 	// Reconcile is how often the whole tree is walked, to repair what was
 	// missed; 60 s when zero.
 	Reconcile time.Duration
@@ -46,6 +51,8 @@ type Tree struct {
 	root *node
 	// watched is the nodes by their watch.
 	watched map[int32]*node
+	// heard is the workloads by the watches of their files.
+	heard map[int32]*node
 	// young is the workloads in which something was made a moment ago.
 	young map[*node]bool
 	// rescan is set when the tree may be out of date: at the start, after an
@@ -55,6 +62,16 @@ type Tree struct {
 	last     time.Time
 	closed   bool
 	overflow uint64
+	// at and witness are what an event is worth that is found out now.
+	at      time.Duration
+	witness workload.Witness
+	walked  bool
+}
+
+// when is when something happened, and what that is worth.
+type when struct {
+	at      time.Duration
+	witness workload.Witness
 }
 
 // node is one directory of the tree: a host's group, a workload's top, or a helper's.
@@ -69,6 +86,12 @@ type node struct {
 	group    *Group
 	helper   bool
 	youngTil time.Time
+	// signals is set at the top of a workload that is followed.
+	signals *signals
+	// born is when the directory was first seen; early is set when that was by
+	// a walk, and the notice that it was made may be still to come.
+	born  when
+	early bool
 }
 
 const noWatch = -1
@@ -81,9 +104,12 @@ func NewTree(cfg Config) *Tree {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	t := &Tree{cfg: cfg, watched: map[int32]*node{}, young: map[*node]bool{}, rescan: true}
+	if cfg.Boottime == nil {
+		cfg.Boottime = workload.Boottime
+	}
+	t := &Tree{cfg: cfg, watched: map[int32]*node{}, heard: map[int32]*node{}, young: map[*node]bool{}, rescan: true}
 	t.root = &node{path: "/", wd: noWatch, children: map[string]*node{}}
-	in, err := newInotify()
+	in, err := newInotify(cfg.Boottime)
 	if err != nil {
 		t.degrade(err)
 	}
@@ -171,11 +197,11 @@ func (t *Tree) Close() {
 	}
 }
 
-// Watches is how many directories are watched.
+// Watches is how many directories and files are watched.
 func (t *Tree) Watches() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.watched)
+	return len(t.watched) + len(t.heard)
 }
 
 // drain applies the notices that are queued.
@@ -187,13 +213,18 @@ func (t *Tree) drain() error {
 }
 
 func (t *Tree) apply(n notice) {
+	t.at, t.witness = n.at, workload.Witnessed
 	if n.mask&unix.IN_Q_OVERFLOW != 0 {
 		t.overflow++
 		t.rescan = true
+		if t.cfg.Events != nil {
+			t.say(Class{}, &node{}, workload.EventMissed, t.now(), workload.MissedOverflow)
+		}
 		return
 	}
 	at, ok := t.watched[n.wd]
 	if !ok {
+		t.applyFile(n)
 		return
 	}
 	if n.mask&unix.IN_IGNORED != 0 {
@@ -209,10 +240,32 @@ func (t *Tree) apply(n notice) {
 		at.group.Inside()
 		t.rejuvenate(at)
 	case n.mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0:
-		t.visit(at, n.name)
+		t.made(at, n.name)
 	case n.mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0:
 		t.left(at, n.name)
 	}
+}
+
+// applyFile takes a notice of a workload's own file.
+func (t *Tree) applyFile(n notice) {
+	at, ok := t.heard[n.wd]
+	switch {
+	case !ok:
+	case n.mask&unix.IN_IGNORED != 0:
+		delete(t.heard, n.wd)
+		at.signals.ignored(n.wd)
+	case at.signals.heeds(n):
+		t.look(at, t.now)
+	}
+}
+
+// now is the stamp of what is found out now: the time of the notice that tells
+// it, or of this very moment when nothing but looking does.
+func (t *Tree) now() when {
+	if t.witness == workload.Witnessed {
+		return when{t.at, workload.Witnessed}
+	}
+	return when{t.cfg.Boottime(), t.witness}
 }
 
 // degrade says once that the tree cannot be watched, and is walked instead.

@@ -127,7 +127,13 @@ type fake struct {
 	dir string
 }
 
-func newFake(t *testing.T) *fake { return &fake{t: t, dir: t.TempDir()} }
+func newFake(t *testing.T) *fake {
+	f := &fake{t: t, dir: t.TempDir()}
+	if err := os.Mkdir(f.abs(""), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
 
 func (f *fake) at() (Mount, string) { return Mount{Path: f.dir}, "/top.slice" }
 func (f *fake) abs(name string) string {

@@ -16,6 +16,10 @@ func (t *Tree) reconcile() error {
 	if _, err := os.Stat(t.cfg.FS.opts.Mount.Path); err != nil {
 		return fmt.Errorf("walking the cgroup tree: %w", err)
 	}
+	t.witness = workload.Late
+	if !t.walked {
+		t.walked, t.witness = true, workload.Adopted
+	}
 	// A new try at every watch that failed before.
 	wasDegraded := t.degraded
 	if t.in != nil {
@@ -47,7 +51,7 @@ func (t *Tree) walk(n *node) {
 	}
 	for _, name := range names {
 		child := n.children[name]
-		t.visit(n, name)
+		t.visit(n, name, true)
 		if n.group != nil {
 			// A child has shown that this is a workload: what is inside is its own.
 			return
@@ -68,11 +72,32 @@ func (t *Tree) revisit(n *node) {
 		if n.group.shape != nil {
 			t.cfg.Registry.Changed(n.path)
 		}
+		if n.signals != nil {
+			t.listen(n)
+			t.look(n, t.now)
+		}
+	}
+}
+
+// made handles a notice that a directory was made. It may be old news as well.
+func (t *Tree) made(parent *node, name string) {
+	before := parent.children[name]
+	t.visit(parent, name, false)
+	switch after := parent.children[name]; {
+	case after == nil:
+		t.tooShort(path.Join(parent.path, name))
+	case after != before:
+	case after.early:
+		// A walk was there before the notice.
+		after.early = false
+	default:
+		// The one that this tells of is gone: after's was told before.
+		t.tooShort(after.path)
 	}
 }
 
 // visit looks at a directory that was just made, or that is walked over.
-func (t *Tree) visit(parent *node, name string) {
+func (t *Tree) visit(parent *node, name string, walking bool) {
 	full := path.Join(parent.path, name)
 	inode, ok := t.inode(full)
 	if !ok {
@@ -84,7 +109,11 @@ func (t *Tree) visit(parent *node, name string) {
 		}
 		t.forget(known)
 	}
-	n := &node{path: full, name: name, inode: inode, wd: noWatch, parent: parent}
+	n := &node{path: full, name: name, inode: inode, wd: noWatch, parent: parent, born: t.now(), early: walking}
+	if walking {
+		// What is in a directory that was just made is younger than the notice of it.
+		n.born.at = t.cfg.Boottime()
+	}
 	class, ok := t.cfg.Classifier.Classify(full)
 	switch {
 	case ok && class.Top == full:
@@ -118,6 +147,7 @@ func (t *Tree) found(n *node, class Class) {
 		Identity: class.Identity, FullID: class.FullID, Origin: workload.OriginCgroup,
 		Cgroup: n.path, Inode: n.inode, Domain: class.Domain, Shared: class.Shared, Group: n.group,
 	})
+	t.begin(n, class)
 }
 
 // foundAbove is for a group that shows its parent to be a workload, as the
@@ -156,6 +186,7 @@ func (t *Tree) forget(n *node) {
 		t.forget(child)
 	}
 	t.unwatch(n)
+	t.end(n)
 	delete(t.young, n)
 	if n.parent != nil {
 		delete(n.parent.children, n.name)
@@ -175,7 +206,7 @@ func (t *Tree) watch(n *node) {
 	if n.wd != noWatch || t.in == nil {
 		return
 	}
-	wd, err := t.in.add(t.cfg.FS.abs(n.path))
+	wd, err := t.in.add(t.cfg.FS.abs(n.path), watchMask)
 	switch {
 	case err == nil:
 		n.wd = wd

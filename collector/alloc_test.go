@@ -10,7 +10,7 @@ import (
 // TestFillAllocatesNothing is the promise of the hot path.
 func TestFillAllocatesNothing(t *testing.T) {
 	registry := many(500)
-	p := newPage(All())
+	p := newPage(All(), nil)
 	list := registry.Refresh()
 	if err := p.fill(list); err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestRowMemory(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	p := newPage(All())
+	p := newPage(All(), nil)
 	if err := p.fill(list); err != nil {
 		t.Fatal(err)
 	}

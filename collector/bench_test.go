@@ -43,7 +43,7 @@ func BenchmarkFill(b *testing.B) {
 	for _, n := range []int{100, 1000, 10000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			list := many(n).Refresh()
-			p := newPage(All())
+			p := newPage(All(), nil)
 			if err := p.fill(list); err != nil {
 				b.Fatal(err)
 			}

@@ -22,6 +22,10 @@ type Config struct {
 	Unreadable func() map[string]uint64
 	// Descriptors is how many a source keeps open, and how many it may.
 	Descriptors func() (used, limit int64)
+	// Lifecycle counts what happened to workloads, and History says what did to
+	// those that run. Both are nil when nobody follows them.
+	Lifecycle *Lifecycle
+	History   History
 	// Now is the clock.
 	Now    func() time.Time
 	Logger *slog.Logger

@@ -37,12 +37,15 @@ type Gatherer struct {
 func New(cfg Config) *Gatherer {
 	cfg.setDefaults()
 	g := &Gatherer{
-		cfg: cfg, registry: prometheus.NewRegistry(), page: newPage(cfg.Enabled),
+		cfg: cfg, registry: prometheus.NewRegistry(), page: newPage(cfg.Enabled, cfg.History),
 		took: map[Name]time.Duration{}, failed: map[Name]bool{},
 	}
 	if cfg.Enabled[Host] {
 		g.host = newHost(cfg.ProcRoot, cfg.SysRoot)
 		g.registry.MustRegister(&hostCollector{g})
+	}
+	if cfg.Lifecycle != nil {
+		g.registry.MustRegister(cfg.Lifecycle)
 	}
 	if cfg.Enabled[Sources] {
 		g.registry.MustRegister(&sourcesCollector{registry: cfg.Registry, now: cfg.Now})

@@ -29,6 +29,8 @@ func Names() []Name {
 // Help says what a collector exposes.
 func (n Name) Help() string {
 	switch n {
+	case Name(workload.SubjectLifecycle.String()):
+		return "starts, stops and reboots: workload_lifecycle_*, restarts, exits and what each workload's phases took"
 	case Host:
 		return "the host's CPUs, memory and pressure, and its number of workloads"
 	case Info:

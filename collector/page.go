@@ -21,6 +21,8 @@ type page struct {
 	// hosted and machine are the columns of a workload that is not a machine, and of one that is.
 	hosted, machine []column
 	labels          *labelNames
+	// history is nil when nobody has one.
+	history History
 
 	// list is the Registry's, rows what it was made into: the same order, less
 	// what could not be told apart.
@@ -41,8 +43,8 @@ type population struct{ kind, runtime string }
 // tally is how many of them run, and how many are paused.
 type tally struct{ running, paused int }
 
-func newPage(enabled Enabled) *page {
-	p := &page{tallies: map[population]*tally{}, labels: &labelNames{"id", "kind", "name", "runtime"}}
+func newPage(enabled Enabled, history History) *page {
+	p := &page{history: history, tallies: map[population]*tally{}, labels: &labelNames{"id", "kind", "name", "runtime"}}
 	if enabled[Info] {
 		p.info = newFamily(infoName, infoHelp, gauge)
 	}
@@ -85,9 +87,15 @@ func (p *page) fill(list []*workload.Workload) error {
 	for _, t := range p.tallies {
 		*t = tally{}
 	}
+	if p.history != nil {
+		p.history.Settle(list)
+	}
 	for _, r := range p.rows {
 		p.usage.Reset()
 		err := read(r.workload, &p.usage)
+		if p.history != nil {
+			p.remember(r.workload)
+		}
 		switch {
 		case err == nil:
 			p.show(r)
@@ -127,6 +135,13 @@ func (p *page) show(r *row) {
 	} else {
 		r.tally.running++
 	}
+}
+
+// remember adds what was seen of a workload's past to its reading.
+func (p *page) remember(w *workload.Workload) {
+	started := time.Now()
+	p.usage.Lifecycle = p.history.Of(w)
+	p.usage.Spent[workload.SubjectLifecycle] = time.Since(started)
 }
 
 // read is one workload's Read. One that panics is a bug, and must neither leave

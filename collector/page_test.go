@@ -101,7 +101,7 @@ func TestDuplicatesAreToldApart(t *testing.T) {
 }
 
 func TestDuplicateBeyondHelpIsLeftOutOnce(t *testing.T) {
-	p := newPage(workloadsOnly())
+	p := newPage(workloadsOnly(), nil)
 	twins := func() *workload.Workload { return &workload.Workload{Identity: container(1).Identity, Inode: 1} }
 	list := []*workload.Workload{twins(), twins(), twins()}
 	if err := p.fill(list); err == nil || !strings.Contains(err.Error(), "left out") {

@@ -14,6 +14,8 @@ type Usage struct {
 	Tasks    Value
 	Overhead Overhead
 	VM       VM
+	// Lifecycle is not read: it is what was seen of the workload's past.
+	Lifecycle Lifecycle
 	// Paused is set when the group is frozen or the machine is paused.
 	Paused bool
 	// Spent is what each subject's reading cost.
@@ -35,6 +37,7 @@ const (
 	SubjectTasks
 	SubjectOverhead
 	SubjectVM
+	SubjectLifecycle
 	Subjects
 )
 
@@ -55,6 +58,8 @@ func (s Subject) String() string {
 		return "overhead"
 	case SubjectVM:
 		return "vm"
+	case SubjectLifecycle:
+		return "lifecycle"
 	}
 	return "unknown"
 }
@@ -125,6 +130,15 @@ type GuestMemory struct {
 	Total, Available, Usable, Unused Value
 	// Updated is when it said so, in seconds since the epoch.
 	Updated Value
+}
+
+// Lifecycle is what was seen of the run that goes on.
+type Lifecycle struct {
+	// Started is when it started, in nanoseconds since the epoch.
+	Started Value
+	// CreateToStarted, StartToGuestUp and Reboot are how long each phase took
+	// when it was last seen.
+	CreateToStarted, StartToGuestUp, Reboot Value
 }
 
 // MachineStats is what libvirt knows of a machine's numbers.

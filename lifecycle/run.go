@@ -1,0 +1,86 @@
+package lifecycle
+
+import (
+	"time"
+
+	"github.com/workload-exporter/workload_exporter/workload"
+)
+
+// moment is a time on CLOCK_BOOTTIME, if it is known.
+type moment struct {
+	at time.Duration
+	ok bool
+}
+
+func at(d time.Duration) moment { return moment{d, true} }
+
+// maxPending is how much is held back for an identity. Without a scrape in all
+// that time, what the path says has to do.
+const maxPending = 16
+
+// run is one life of a workload: one cgroup, one start of a domain.
+type run struct {
+	identity workload.Identity
+	settled  bool
+	// pending waits for the identity: a pod may turn out to be a machine.
+	pending []func(workload.Identity)
+
+	cgroup string
+	inode  uint64
+	// managed is set for a domain of the libvirt that is asked, which tells of
+	// starts and ends; number is that of the run.
+	managed bool
+	number  int
+	uuid    string
+	// lived is set once a process was inside, and running while libvirt says so.
+	lived   bool
+	running bool
+
+	open [phases]moment
+	// byHost is set when the host asked for the stop.
+	byHost bool
+	reset  moment
+	oom    moment
+	unseen moment
+	seen   workload.Lifecycle
+}
+
+// tell says something of the run, once it is known who it is.
+func (r *run) tell(say func(workload.Identity)) {
+	if r.settled {
+		say(r.identity)
+		return
+	}
+	r.pending = append(r.pending, say)
+	if len(r.pending) >= maxPending {
+		r.flush()
+	}
+}
+
+// settle is told who the run is.
+func (r *run) settle(who workload.Identity) {
+	if !r.settled {
+		r.identity, r.settled = who, true
+		r.flush()
+	}
+}
+
+func (r *run) flush() {
+	for _, say := range r.pending {
+		say(r.identity)
+	}
+	r.pending = nil
+}
+
+// saw notes how long a phase took last.
+func (r *run) saw(p phase, d time.Duration) {
+	v := workload.Known(uint64(d))
+	switch p {
+	case createToStarted:
+		r.seen.CreateToStarted = v
+	case startToGuestUp:
+		r.seen.StartToGuestUp = v
+	case reboot:
+		r.seen.Reboot = v
+	}
+}

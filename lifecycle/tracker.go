@@ -1,0 +1,275 @@
+package lifecycle
+
+import (
+	"path"
+	"sync"
+	"time"
+
+	"github.com/workload-exporter/workload_exporter/workload"
+)
+
+// Recorder takes what is to be counted. It is called under the Tracker's lock.
+type Recorder interface {
+	// Duration is how long a phase took.
+	Duration(who workload.Identity, phase, source, outcome string, took time.Duration)
+	// Event is something that happened.
+	Event(who workload.Identity, event string)
+	// Restarted is a start soon after the end of the run before.
+	Restarted(who workload.Identity)
+	// Exited is an end of which the reason is known.
+	Exited(who workload.Identity, reason string)
+	// Missed is something that could not be measured.
+	Missed(phase, reason string)
+}
+
+// Config is what a Tracker needs to know. Recorder is required.
+type Config struct {
+	Recorder Recorder
+	// Timeout is when a phase that does not end is given up; 10 min if zero.
+	Timeout time.Duration
+	// RestartWithin is how soon after an end a start is a restart; 300 s if zero.
+	RestartWithin time.Duration
+	// Max is how many runs are kept track of; 16384 if zero.
+	Max int
+	// Boottime is the clock that events are stamped on.
+	Boottime func() time.Duration
+	// Now is the clock on the wall.
+	Now func() time.Time
+}
+
+const (
+	// rebootGap is how long a machine's resets are one: firmware resets again.
+	rebootGap = time.Second
+	// oomGap is how long before an end an OOM kill is its reason: a process
+	// that was killed may take seconds to give its memory back.
+	oomGap = 10 * time.Second
+	// silence is how long libvirt may take to tell of an end.
+	silence = time.Minute
+)
+
+// Tracker is the state machine: sources tell it what happens, and it tells the
+// Recorder what that amounts to.
+type Tracker struct {
+	cfg Config
+
+	mu sync.Mutex
+	// groups is the runs by their cgroup, machines those that libvirt has
+	// told of by UUID, numbered those that wait to be told of by number.
+	groups   map[string]*run
+	machines map[string]*run
+	numbered map[int]*run
+	// open is the runs in a phase.
+	open  map[*run]bool
+	ended ended
+	// synced is set once libvirt has been connected to.
+	synced bool
+}
+
+// New returns a Tracker that knows of nothing.
+func New(cfg Config) *Tracker {
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 10 * time.Minute
+	}
+	if cfg.RestartWithin == 0 {
+		cfg.RestartWithin = 300 * time.Second
+	}
+	if cfg.Max == 0 {
+		cfg.Max = 16384
+	}
+	if cfg.Boottime == nil {
+		cfg.Boottime = workload.Boottime
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Tracker{
+		cfg: cfg, groups: map[string]*run{}, machines: map[string]*run{}, numbered: map[int]*run{}, open: map[*run]bool{},
+		ended: ended{max: cfg.Max, keep: cfg.RestartWithin, last: map[who]moment{}},
+	}
+}
+
+// Happened implements workload.Events.
+func (t *Tracker) Happened(e workload.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch e.Kind {
+	case workload.EventMissed:
+		if e.Detail == workload.MissedTooShort {
+			t.missed(createToStarted, e.Detail)
+		} else {
+			t.cfg.Recorder.Missed(anything, e.Detail)
+		}
+	case workload.EventResynced:
+		t.resynced()
+	case workload.EventCreated:
+		t.created(e)
+	case workload.EventPopulated, workload.EventEmpty, workload.EventRemoved, workload.EventOOMKill:
+		if r := t.groups[e.Cgroup]; r != nil && r.inode == e.Inode {
+			t.inGroup(r, e)
+		}
+	case workload.EventStarted, workload.EventShutdown, workload.EventStopped, workload.EventReboot, workload.EventAgent:
+		t.inMachine(e)
+	}
+}
+
+// Settle takes the identities that the Registry has found, and gives up what
+// has taken too long. A scrape calls it with all that runs.
+func (t *Tracker) Settle(list []*workload.Workload) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.cfg.Boottime()
+	listed := map[*run]bool{}
+	for _, w := range list {
+		r := t.of(w)
+		if r == nil {
+			continue
+		}
+		if r.managed {
+			listed[r] = true
+		}
+		if m := w.Machine(); m != nil && r.managed && r.uuid == "" && t.machines[m.UUID] == nil {
+			// It ran before libvirt could tell of it.
+			t.name(r, m.UUID)
+		}
+		r.settle(w.Identity)
+	}
+	for r := range t.open {
+		for p := range phases {
+			if since := r.open[p]; since.ok && now-since.at > t.cfg.Timeout {
+				t.giveUp(r, p, timeout)
+			}
+		}
+	}
+	for _, r := range t.machines {
+		switch {
+		case r.cgroup != "" || listed[r]:
+			r.unseen = moment{}
+		case !r.unseen.ok:
+			r.unseen = at(now)
+		case now-r.unseen.at > silence:
+			t.lost(r, unheard)
+		}
+	}
+	t.ended.forget(now)
+}
+
+// Of is what was seen of a workload that runs.
+func (t *Tracker) Of(w *workload.Workload) workload.Lifecycle {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r := t.of(w); r != nil {
+		return r.seen
+	}
+	return workload.Lifecycle{}
+}
+
+func (t *Tracker) of(w *workload.Workload) *run {
+	if r := t.groups[w.Cgroup]; r != nil && r.inode == w.Inode {
+		return r
+	}
+	if m := w.Machine(); m != nil && w.Cgroup == "" {
+		return t.machines[m.UUID]
+	}
+	return nil
+}
+
+// room says whether one more run can be kept track of.
+func (t *Tracker) room() bool {
+	if len(t.groups)+len(t.machines) < t.cfg.Max {
+		return true
+	}
+	t.cfg.Recorder.Missed(anything, tooMany)
+	return false
+}
+
+// begin opens a phase.
+func (t *Tracker) begin(r *run, p phase, when time.Duration) {
+	r.open[p] = at(when)
+	t.open[r] = true
+}
+
+// cancel closes a phase that turned out to be none.
+func (t *Tracker) cancel(r *run, p phase) {
+	r.open[p] = moment{}
+	if r.open == [phases]moment{} {
+		delete(t.open, r)
+	}
+}
+
+// giveUp closes a phase without a duration, if it is open.
+func (t *Tracker) giveUp(r *run, p phase, reason string) {
+	if r.open[p].ok {
+		t.cancel(r, p)
+		t.missed(p, reason)
+	}
+}
+
+// finish closes a phase, if it is open.
+func (t *Tracker) finish(r *run, p phase, source, outcome string, when time.Duration) {
+	since := r.open[p]
+	if since.ok {
+		t.cancel(r, p)
+		t.took(r, p, source, outcome, when-since.at)
+	}
+}
+
+func (t *Tracker) took(r *run, p phase, source, outcome string, d time.Duration) {
+	switch {
+	case d < 0:
+		t.missed(p, order)
+	case d > t.cfg.Timeout:
+		t.missed(p, timeout)
+	default:
+		r.tell(func(who workload.Identity) {
+			if p == createToStarted && who.Kind == workload.KindVM && source != sourceLibvirt {
+				// The first process in the group is the monitor: no CPU of
+				// the machine runs yet.
+				t.missed(p, noSource)
+				return
+			}
+			t.cfg.Recorder.Duration(who, p.String(), source, outcome, d)
+			r.saw(p, d)
+		})
+	}
+}
+
+func (t *Tracker) missed(p phase, reason string) { t.cfg.Recorder.Missed(p.String(), reason) }
+
+func (t *Tracker) event(r *run, name string) {
+	r.tell(func(who workload.Identity) { t.cfg.Recorder.Event(who, name) })
+}
+
+func (t *Tracker) exited(r *run, reason string) {
+	r.tell(func(who workload.Identity) { t.cfg.Recorder.Exited(who, reason) })
+}
+
+// again tells of a start that followed upon an end.
+func (t *Tracker) again(r *run, key who, source string, when moment, now time.Duration) {
+	before, found := t.ended.take(key)
+	if !found || now-before.at > t.cfg.RestartWithin {
+		return
+	}
+	r.tell(func(who workload.Identity) { t.cfg.Recorder.Restarted(who) })
+	if !before.ok || !when.ok {
+		t.missed(reboot, late)
+		return
+	}
+	t.took(r, reboot, source, restart, when.at-before.at)
+}
+
+// wall is a moment on the clock on the wall, as it is set now.
+func (t *Tracker) wall(when time.Duration) workload.Value {
+	n := t.cfg.Now().Add(when - t.cfg.Boottime()).UnixNano()
+	if n < 0 {
+		return workload.Value{}
+	}
+	return workload.Known(uint64(n))
+}
+
+// who is what makes two runs one workload. Users may each have a container of
+// one name, below different groups.
+type who struct{ runtime, id, below string }
+
+func whoOf(e workload.Event) who {
+	return who{e.Identity.Runtime, e.Identity.ID, path.Dir(e.Cgroup)}
+}

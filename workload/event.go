@@ -1,0 +1,84 @@
+package workload
+
+import "time"
+
+// EventKind is what happened to a workload.
+type EventKind string
+
+// What a cgroup tells.
+const (
+	// EventCreated: the top cgroup was made.
+	EventCreated EventKind = "created"
+	// EventPopulated: the first process is inside.
+	EventPopulated EventKind = "populated"
+	// EventEmpty: the last process inside has ended.
+	EventEmpty EventKind = "empty"
+	// EventRemoved: the top cgroup was removed.
+	EventRemoved EventKind = "removed"
+	// EventOOMKill: the kernel killed a process inside for want of memory.
+	EventOOMKill EventKind = "oom_kill"
+	// EventMissed: something happened that nobody saw; Detail says why.
+	EventMissed EventKind = "missed"
+)
+
+// What a machine's manager tells. Detail is its own word for the cause.
+const (
+	// EventStarted: the machine's CPUs run.
+	EventStarted EventKind = "started"
+	// EventShutdown: the machine is about to stop.
+	EventShutdown EventKind = "shutdown"
+	// EventStopped: the machine has ended.
+	EventStopped EventKind = "stopped"
+	// EventReboot: the machine was reset, and is the same run.
+	EventReboot EventKind = "reboot"
+	// EventAgent: an agent inside the guest has opened its channel.
+	EventAgent EventKind = "agent"
+	// EventResynced has no workload: what the source told before may have gaps.
+	EventResynced EventKind = "resynced"
+)
+
+// Why an Event was missed.
+const (
+	// MissedTooShort: a cgroup was made and removed before anybody could look.
+	MissedTooShort = "too_short"
+	// MissedOverflow: the kernel dropped notices, nobody knows how many.
+	MissedOverflow = "overflow"
+)
+
+// Witness is what an Event's When is worth.
+type Witness int
+
+// The witnesses.
+const (
+	// Witnessed: When is when it happened, as near as the source can tell.
+	Witnessed Witness = iota
+	// Late: it was found out afterwards. It happened before When.
+	Late
+	// Adopted: it was so when the source first looked.
+	Adopted
+)
+
+// Event is something that happened to a workload, as one source tells it.
+type Event struct {
+	Kind EventKind
+	// When is on CLOCK_BOOTTIME; see Boottime.
+	When    time.Duration
+	Witness Witness
+	// Source is who tells: "cgroup", "libvirt".
+	Source string
+	// Identity is what the source knows of the workload by itself; the
+	// Registry may know better.
+	Identity Identity
+	// Cgroup and Inode are the run's top cgroup, where the source knows it: the
+	// same path with another inode is another run.
+	Cgroup string
+	Inode  uint64
+	// Domain is libvirt's numbering of the run, where there is one. A machine
+	// that ended may have lost its number.
+	Domain Domain
+	Detail string
+}
+
+// Events takes what sources tell of what happened. It is told under the
+// source's lock: it may not wait, nor ask the source anything.
+type Events interface{ Happened(e Event) }
