@@ -1,0 +1,212 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// Phases and ends are counted, not asserted for how long they took: the lab is
+// emulated. What was seen is printed.
+
+// observed is how many durations a histogram has, and their sum.
+func (s scrape) observed(want labels) (count uint64, sum float64) {
+	for _, m := range s.series("workload_lifecycle_duration_seconds", want) {
+		count += m.GetHistogram().GetSampleCount()
+		sum += m.GetHistogram().GetSampleSum()
+	}
+	return count, sum
+}
+
+// change is how much more of something there is than there was.
+type change struct {
+	t             *testing.T
+	before, after scrape
+}
+
+func changing(t *testing.T) *change {
+	t.Helper()
+	return &change{t: t, before: takeScrape(t)}
+}
+
+func (c *change) now() { c.after = takeScrape(c.t) }
+
+func (c *change) want(name string, by float64, l labels) {
+	c.t.Helper()
+	if got := c.after.sum(name, l) - c.before.sum(name, l); got != by {
+		c.t.Errorf("%s%v rose by %v, want %v", name, l, got, by)
+	}
+}
+
+func (c *change) durations(by uint64, l labels) {
+	c.t.Helper()
+	before, was := c.before.observed(l)
+	after, is := c.after.observed(l)
+	if after-before != by {
+		c.t.Errorf("%d durations more of %v, want %d", after-before, l, by)
+	} else if by > 0 {
+		c.t.Logf("%v: %d, on average %.3f s", l, by, (is-was)/float64(by))
+	}
+}
+
+// TestContainerLives has containers of three engines come and go, unseen by any scrape.
+func TestContainerLives(t *testing.T) {
+	for _, engine := range []struct{ runtime, up, down string }{
+		{"docker", "docker run -d --name life bb:1 /bin/sleep 1000", "docker rm -f life"},
+		{"podman", "podman run -d --name life localhost/bb:1 /bin/sleep 1000", "podman rm -f -t 0 life"},
+		{"lxc", "workloads up lx1", "workloads down lx1"},
+	} {
+		const lives = 3
+		if engine.runtime == "lxc" {
+			inLab(t, "workloads down lx1 >/dev/null")
+		}
+		c := changing(t)
+		for range lives {
+			inLab(t, "%s >/dev/null && %s >/dev/null", engine.up, engine.down)
+		}
+		c.now()
+		who := labels{"kind": "container", "runtime": engine.runtime}
+		with := func(k, v string) labels { return labels{"kind": who["kind"], "runtime": who["runtime"], k: v} }
+		for _, event := range []string{"created", "started", "stopped", "removed"} {
+			c.want("workload_lifecycle_events_total", lives, with("event", event))
+		}
+		c.durations(lives, with("phase", "create_to_started"))
+		c.want("workload_exits_total", 0, who)
+		if engine.runtime == "lxc" {
+			inLab(t, "workloads up lx1 >/dev/null")
+		}
+	}
+}
+
+// TestStartStamp holds our start of a container against Docker's own.
+func TestStartStamp(t *testing.T) {
+	id := strings.TrimSpace(inLab(t, "docker run -d bb:1 /bin/sleep 1000"))[:12]
+	defer inLab(t, "docker rm -f %s >/dev/null", id)
+	ours := takeScrape(t).must(t, "workload_start_timestamp_seconds", labels{"id": id})
+	stamp := strings.TrimSpace(inLab(t, "docker inspect -f '{{.State.StartedAt}}' %s", id))
+	theirs, err := time.Parse(time.RFC3339Nano, stamp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Ours is the first process in the group, theirs the program's start.
+	early := float64(theirs.UnixNano())/1e9 - ours
+	t.Logf("first process %.3f s before Docker's StartedAt", early)
+	if math.Abs(early) > 10 {
+		t.Errorf("our start is %.3f s before Docker's", early)
+	}
+}
+
+// TestContainerRestart is one reboot, and neither more nor less.
+func TestContainerRestart(t *testing.T) {
+	inLab(t, "docker run -d --name again bb:1 /bin/sleep 1000 >/dev/null")
+	defer inLab(t, "docker rm -f again >/dev/null")
+	c := changing(t)
+	inLab(t, "docker restart -t 0 again >/dev/null")
+	c.now()
+	docker := labels{"runtime": "docker"}
+	c.want("workload_restarts_total", 1, docker)
+	c.durations(1, labels{"runtime": "docker", "phase": "reboot", "outcome": "restart"})
+	c.want("workload_lifecycle_events_total", 1, labels{"runtime": "docker", "event": "started"})
+}
+
+// TestOOM has a container die of its limit between two scrapes.
+func TestOOM(t *testing.T) {
+	c := changing(t)
+	inLab(t, "docker run --rm --memory 8m --memory-swap 8m --name hungry bb:1 /bin/sh -c 'tail /dev/zero' || true")
+	c.now()
+	c.want("workload_exits_total", 1, labels{"runtime": "docker", "reason": "oom"})
+	if c.after.sum("workload_lifecycle_events_total", labels{"runtime": "docker", "event": "oom_kill"}) < 1 {
+		t.Error("no oom_kill event")
+	}
+}
+
+// TestMachineLives has a machine destroyed, started, and its QEMU killed.
+func TestMachineLives(t *testing.T) {
+	libvirt := func(k, v string) labels { return labels{"kind": "vm", "runtime": "libvirt", k: v} }
+	c := changing(t)
+	inLab(t, "workloads down vm-tcg >/dev/null && workloads up vm-tcg >/dev/null")
+	c.now()
+	c.want("workload_exits_total", 1, libvirt("reason", "killed"))
+	c.durations(1, labels{"kind": "vm", "phase": "create_to_started", "source": "libvirt"})
+	// A transient domain is a new one each time, and destroying is no stop.
+	c.durations(0, labels{"kind": "vm", "phase": "reboot"})
+	c.durations(0, labels{"kind": "vm", "phase": "stop"})
+
+	c = changing(t)
+	inLab(t, "kill -9 $(cat /run/libvirt/qemu/vm-tcg.pid)")
+	eventually(t, "libvirt to tell of the crash", time.Minute, func() bool {
+		c.now()
+		return c.after.sum("workload_exits_total", libvirt("reason", "crashed")) > c.before.sum("workload_exits_total", libvirt("reason", "crashed"))
+	})
+	c.want("workload_exits_total", 1, libvirt("reason", "crashed"))
+	inLab(t, "workloads up vm-tcg >/dev/null")
+}
+
+// TestGuestBoots boots a guest with an agent in it, resets it, and shuts it down.
+func TestGuestBoots(t *testing.T) {
+	vm := func(phase string) labels { return labels{"kind": "vm", "runtime": "libvirt", "phase": phase} }
+	c := changing(t)
+	inLab(t, "workloads up vm-guest >/dev/null")
+	defer inLab(t, "virsh -q destroy vm-guest 2>/dev/null || true")
+	up := func(phase string) {
+		t.Helper()
+		eventually(t, "the guest's agent: "+phase, 5*time.Minute, func() bool {
+			c.now()
+			before, _ := c.before.observed(vm(phase))
+			after, _ := c.after.observed(vm(phase))
+			return after > before
+		})
+		c.durations(1, vm(phase))
+	}
+	up("start_to_guest_up")
+	c = changing(t)
+	inLab(t, "virsh -q reset vm-guest")
+	up("reboot")
+	c.want("workload_lifecycle_events_total", 1, labels{"runtime": "libvirt", "event": "rebooted"})
+	c.want("workload_lifecycle_events_total", 0, labels{"runtime": "libvirt", "event": "started"})
+	c.want("workload_restarts_total", 0, labels{"runtime": "libvirt"})
+}
+
+// TestAdopted restarts the exporter: what runs has no start, and nothing is counted.
+func TestAdopted(t *testing.T) {
+	inLab(t, "systemctl restart workload_exporter")
+	s := takeScrape(t)
+	if n, _ := s.observed(nil); n != 0 {
+		t.Errorf("%d durations of what ran before", n)
+	}
+	if n := len(s.series("workload_start_timestamp_seconds", nil)); n != 0 {
+		t.Errorf("%d starts of what ran before", n)
+	}
+	for _, name := range []string{"workload_restarts_total", "workload_exits_total", "workload_lifecycle_events_total"} {
+		if n := s.sum(name, nil); n != 0 {
+			t.Errorf("%s is %v after the start", name, n)
+		}
+	}
+}
+
+// TestClassicBuckets has the buckets of the contract in the text format.
+func TestClassicBuckets(t *testing.T) {
+	inLab(t, "docker run --rm bb:1 /bin/true")
+	s := takeScrape(t)
+	list := s.series("workload_lifecycle_duration_seconds", labels{"runtime": "docker"})
+	if len(list) == 0 {
+		t.Fatal("no histogram")
+	}
+	var bounds []string
+	for _, b := range list[0].GetHistogram().Bucket {
+		bounds = append(bounds, bound(b))
+	}
+	want := strings.Fields("0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 15 20 30 45 60 90 120 180 300 600 +Inf")
+	if !slices.Equal(bounds, want) {
+		t.Errorf("buckets %v, want %v", bounds, want)
+	}
+}
+
+func bound(b *dto.Bucket) string { return strconv.FormatFloat(b.GetUpperBound(), 'g', -1, 64) }
