@@ -132,3 +132,14 @@ func benchmarkLive(b *testing.B) (Mount, string) {
 	})
 	return mount, group
 }
+
+func BenchmarkCPU(b *testing.B) {
+	fs := labFS(b, nil)
+	g := labGroup(b, fs, "/system.slice/docker-574494*.scope")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := fs.CPU(g.path, 0); !ok {
+			b.Fatal("not read")
+		}
+	}
+}

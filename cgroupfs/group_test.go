@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -457,5 +458,34 @@ func TestLiveGroupEnds(t *testing.T) {
 		g.Close()
 		stop()
 		l.remove(name)
+	}
+}
+
+// TestCPU reads the time of a group that nobody else reads, and keeps nothing open.
+func TestCPU(t *testing.T) {
+	fs := labFS(t, nil)
+	g := labGroup(t, fs, "/system.slice/docker-574494*.scope")
+	info, err := os.Stat("testdata/lab" + g.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inode := info.Sys().(*syscall.Stat_t).Ino
+	before, reads := openDescriptors(t), fs.Reads()
+	if used, ok := fs.CPU(g.path, inode); !ok || used != 593234000 {
+		t.Errorf("%d, %v", used, ok)
+	}
+	if n := fs.Reads() - reads; n != 1 {
+		t.Errorf("%d files read", n)
+	}
+	for _, other := range []struct {
+		path  string
+		inode uint64
+	}{{g.path, inode + 1}, {g.path + "-gone", 0}} {
+		if used, ok := fs.CPU(other.path, other.inode); ok {
+			t.Errorf("%s with inode %d has used %d", other.path, other.inode, used)
+		}
+	}
+	if n := openDescriptors(t); n != before {
+		t.Errorf("%d descriptors, %d before", n, before)
 	}
 }
