@@ -71,12 +71,14 @@ func (t *Tracker) populated(r *run, e workload.Event) {
 	} else {
 		t.giveUp(r, createToStarted, late)
 	}
+	t.settles(r, done, when)
 	t.again(r, whoOf(e), e.Source, when, e.When)
 }
 
 func (t *Tracker) emptied(r *run, e workload.Event) {
 	r.seen = workload.Lifecycle{}
 	t.event(r, "stopped")
+	t.giveUp(r, startToSettled, stopped)
 	if r.killed(e) {
 		t.exited(r, "oom")
 	} else {
@@ -93,6 +95,7 @@ func (r *run) killed(e workload.Event) bool { return r.oom.ok && e.When-r.oom.at
 func (t *Tracker) gone(r *run, now time.Duration) {
 	delete(t.groups, r.cgroup)
 	r.cgroup, r.inode = "", 0
+	t.giveUp(r, startToSettled, stopped)
 	if r.running {
 		r.unseen = at(now)
 		return

@@ -6,8 +6,6 @@ import (
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
-const sourceLibvirt = "libvirt"
-
 // inMachine is what libvirt tells of a domain, which goes by its UUID: the
 // number may be gone when it ends.
 func (t *Tracker) inMachine(e workload.Event) {
@@ -31,6 +29,9 @@ func (t *Tracker) inMachine(e workload.Event) {
 		t.giveUp(r, startToGuestUp, rebooted)
 		t.giveUp(r, reboot, rebooted)
 		t.begin(r, reboot, e.When)
+		// A reset is another boot.
+		t.giveUp(r, startToSettled, rebooted)
+		t.settles(r, reset, at(e.When))
 	case workload.EventShutdown:
 		t.event(r, "shutdown")
 		r.byHost = e.Detail == "host"
@@ -86,6 +87,7 @@ func (t *Tracker) booted(r *run, e workload.Event) {
 	}
 	t.finish(r, createToStarted, e.Source, done, e.When)
 	t.begin(r, startToGuestUp, e.When)
+	t.settles(r, done, at(e.When))
 	t.again(r, whoOf(e), e.Source, at(e.When), e.When)
 }
 

@@ -6,13 +6,14 @@ type phase int
 const (
 	createToStarted phase = iota
 	startToGuestUp
+	startToSettled
 	stop
 	reboot
 	phases
 )
 
 func (p phase) String() string {
-	return [...]string{"create_to_started", "start_to_guest_up", "stop", "reboot"}[p]
+	return [...]string{"create_to_started", "start_to_guest_up", "start_to_settled", "stop", "reboot"}[p]
 }
 
 // What is missed besides a phase.
@@ -38,6 +39,7 @@ const (
 	noSource  = "no_source"  // nobody tells when this kind of machine starts
 	unknown   = "unknown"    // nobody tells
 	tooMany   = "too_many"   // more workloads than are kept track of
+	unseen    = "unseen"     // its CPU time was not read for too long
 )
 
 // What the end of a phase was.

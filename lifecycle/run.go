@@ -80,6 +80,8 @@ func (r *run) saw(p phase, d time.Duration) {
 		r.seen.CreateToStarted = v
 	case startToGuestUp:
 		r.seen.StartToGuestUp = v
+	case startToSettled:
+		r.seen.StartToSettled = v
 	case reboot:
 		r.seen.Reboot = v
 	}

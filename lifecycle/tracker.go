@@ -31,6 +31,9 @@ type Config struct {
 	RestartWithin time.Duration
 	// Max is how many runs are kept track of; 16384 if zero.
 	Max int
+	// CPU is the CPU time that a cgroup has used, in nanoseconds. It is called
+	// from Run, without a lock. Nobody looks when starts settle if it is nil.
+	CPU func(cgroup string, inode uint64) (used uint64, ok bool)
 	// Boottime is the clock that events are stamped on.
 	Boottime func() time.Duration
 	// Now is the clock on the wall.
@@ -59,8 +62,11 @@ type Tracker struct {
 	machines map[string]*run
 	numbered map[int]*run
 	// open is the runs in a phase.
-	open  map[*run]bool
-	ended ended
+	open map[*run]bool
+	// starting is those of them that Run looks at; wake tells it of a new one.
+	starting map[*run]*start
+	wake     chan struct{}
+	ended    ended
 	// synced is set once libvirt has been connected to.
 	synced bool
 }
@@ -84,6 +90,7 @@ func New(cfg Config) *Tracker {
 	}
 	return &Tracker{
 		cfg: cfg, groups: map[string]*run{}, machines: map[string]*run{}, numbered: map[int]*run{}, open: map[*run]bool{},
+		starting: map[*run]*start{}, wake: make(chan struct{}, 1),
 		ended: ended{max: cfg.Max, keep: cfg.RestartWithin, last: map[who]moment{}},
 	}
 }
@@ -191,6 +198,9 @@ func (t *Tracker) begin(r *run, p phase, when time.Duration) {
 // cancel closes a phase that turned out to be none.
 func (t *Tracker) cancel(r *run, p phase) {
 	r.open[p] = moment{}
+	if p == startToSettled {
+		delete(t.starting, r)
+	}
 	if r.open == [phases]moment{} {
 		delete(t.open, r)
 	}
@@ -221,7 +231,7 @@ func (t *Tracker) took(r *run, p phase, source, outcome string, d time.Duration)
 		t.missed(p, timeout)
 	default:
 		r.tell(func(who workload.Identity) {
-			if p == createToStarted && who.Kind == workload.KindVM && source != sourceLibvirt {
+			if (p == createToStarted || p == startToSettled) && who.Kind == workload.KindVM && !r.managed {
 				// The first process in the group is the monitor: no CPU of
 				// the machine runs yet.
 				t.missed(p, noSource)
