@@ -70,10 +70,12 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 		Descriptors: func() (int64, int64) { return budget.Used(), budget.Limit() },
 	}
 	following := cgroupfs.Config{FS: fs, Classifier: classifier, Registry: registry, Logger: logger}
+	var running []func(context.Context) error
 	var onEvent func(libvirt.Event)
 	if opts.Collectors[collector.Name(workload.SubjectLifecycle.String())] {
 		s.Lifecycle = collector.NewLifecycle()
-		tracker := lifecycle.New(lifecycle.Config{Recorder: s.Lifecycle})
+		tracker := lifecycle.New(lifecycle.Config{Recorder: s.Lifecycle, CPU: fs.CPU})
+		running = append(running, tracker.Run)
 		s.History, following.Events = tracker, tracker
 		onEvent = func(e libvirt.Event) {
 			if w, ok := e.Signal(workload.Boottime()); ok {
@@ -89,7 +91,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 	}, registry)
 	registry.Add(processes)
 
-	running := []func(context.Context) error{tree.Run}
+	running = append(running, tree.Run)
 	if opts.Libvirt {
 		l := libvirt.New(libvirt.Config{
 			Socket: opts.LibvirtSocket, URI: opts.LibvirtURI, RunDir: filepath.Join(opts.Rundir, "libvirt"),

@@ -33,7 +33,8 @@ func NewLifecycle() *Lifecycle {
 	return &Lifecycle{
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "workload_lifecycle_duration_seconds",
-			Help: "How long a phase of a workload's life took, of those phases of which both ends were seen (cgroup.events and inotify; libvirt's events).",
+			Help: "How long a phase of a workload's life took, of those phases of which both ends were seen (cgroup.events and inotify; libvirt's events). " +
+				"start_to_settled is a heuristic: the end of the last 5 s that used more CPU (usage_usec in cpu.stat) than 0.05 cores and a quarter of the start's peak, if 30 s of quiet followed.",
 			Buckets: []float64{
 				.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600,
 			},
@@ -112,6 +113,7 @@ func lifecycleFamilies() []family {
 			series: []series{
 				phase("create_to_started", func(l *workload.Lifecycle) workload.Value { return l.CreateToStarted }),
 				phase("start_to_guest_up", func(l *workload.Lifecycle) workload.Value { return l.StartToGuestUp }),
+				phase("start_to_settled", func(l *workload.Lifecycle) workload.Value { return l.StartToSettled }),
 				phase("reboot", func(l *workload.Lifecycle) workload.Value { return l.Reboot }),
 			},
 		},
