@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,18 +16,23 @@ import (
 type meter struct {
 	now    func() time.Duration
 	traces map[string][]load
-	reads  map[string]int
-	broken bool
+
+	mu    sync.Mutex
+	reads map[string]int
 }
 
 func (m *meter) cpu(cgroup string, inode uint64) (uint64, bool) {
 	key := fmt.Sprint(cgroup, " ", inode)
+	m.mu.Lock()
 	m.reads[key]++
+	m.mu.Unlock()
 	trace, ok := m.traces[key]
-	return used(trace, m.now()), ok && !m.broken
+	return used(trace, m.now()), ok
 }
 
 func (m *meter) total() (sum int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, n := range m.reads {
 		sum += n
 	}
