@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,7 +125,7 @@ func TestSettled(t *testing.T) {
 		},
 		"its group goes first": {
 			[]load{{0, 1}},
-			"9s created libvirt 7 10\n10s started vm 7 booted\n20s removed libvirt 7 10\n21s stopped vm 7 destroyed",
+			"9s created libvirt 7 10\n10s started vm 7 booted\n20s removed libvirt 7 10\n60s stopped vm 7 destroyed",
 			"missed start_to_settled stopped",
 		},
 		"a machine without a group": {
@@ -252,7 +253,11 @@ func TestSettledBounded(t *testing.T) {
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		now := func() time.Duration { return time.Since(began) }
+		var asked atomic.Int64
+		now := func() time.Duration {
+			asked.Add(1)
+			return time.Since(began)
+		}
 		m := &meter{now: now, traces: map[string][]load{"/docker/a 1": {{3600 * sec, 1}, {3610 * sec, 0}}}, reads: map[string]int{}}
 		rec := &record{}
 		tracker := New(Config{Recorder: rec, Boottime: now, CPU: m.cpu})
@@ -277,10 +282,11 @@ func TestRun(t *testing.T) {
 		if last := rec.lines; seen < 85 || seen > 90 || len(tracker.starting) != 0 {
 			t.Errorf("looked %d times: %q", seen, last)
 		}
+		before := asked.Load()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if m.total() != seen {
-			t.Errorf("looked %d times more", m.total()-seen)
+		if m.total() != seen || asked.Load() != before {
+			t.Errorf("looked %d times more, woke %d times", m.total()-seen, asked.Load()-before)
 		}
 		// Ends in the midst of a start: the bubble fails when anything is left.
 		tracker.Happened(group(workload.EventEmpty, now(), "docker", "a", "1", ""))
@@ -301,7 +307,7 @@ func TestEndWhileLookedAt(t *testing.T) {
 		c.CPU = func(string, uint64) (uint64, bool) {
 			// Whoever tells of an event does not wait for a read.
 			if reads++; reads == 1 {
-				s.play("2s empty docker a 1\n2s populated docker a 1")
+				s.play("3s empty docker a 1\n3s populated docker a 1")
 			}
 			return 7, true
 		}
