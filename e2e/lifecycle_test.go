@@ -210,3 +210,22 @@ func TestClassicBuckets(t *testing.T) {
 }
 
 func bound(b *dto.Bucket) string { return strconv.FormatFloat(b.GetUpperBound(), 'g', -1, 64) }
+
+// TestSettles has a container that works for ten seconds and is quiet from then
+// on: it has settled once the work is out of the window that is looked at.
+func TestSettles(t *testing.T) {
+	c := changing(t)
+	id := strings.TrimSpace(inLab(t, `docker run -d bb:1 /bin/sh -c 'timeout 10 sh -c "while :; do :; done"; exec sleep 1000'`))[:12]
+	defer inLab(t, "docker rm -f %s >/dev/null", id)
+	phase := labels{"id": id, "phase": "start_to_settled"}
+	eventually(t, "the container to have settled", 5*time.Minute, func() bool {
+		c.now()
+		return len(c.after.series("workload_phase_duration_seconds", phase)) == 1
+	})
+	c.durations(1, labels{"runtime": "docker", "phase": "start_to_settled", "source": "cpu"})
+	took := c.after.must(t, "workload_phase_duration_seconds", phase)
+	t.Logf("settled after %.1f s", took)
+	if took < 5 || took > 60 {
+		t.Errorf("settled after %.1f s, with ten seconds of work", took)
+	}
+}
