@@ -378,6 +378,9 @@ func TestFind(t *testing.T) {
 	}
 	mounted, err := Find("/proc/self/mountinfo")
 	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
 		t.Skipf("this host has no cgroup2 mount: %v", err)
 	}
 	got, err := Find(write("24 1 0:22 / /proc rw - proc proc rw\n" +
