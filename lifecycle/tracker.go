@@ -58,6 +58,9 @@ type Tracker struct {
 	groups   map[string]*run
 	machines map[string]*run
 	numbered map[int]*run
+	// contained is the runs by what an engine knows them by.
+	contained map[who]*run
+	engines   engines
 	// open is the runs in a phase.
 	open  map[*run]bool
 	ended ended
@@ -84,6 +87,7 @@ func New(cfg Config) *Tracker {
 	}
 	return &Tracker{
 		cfg: cfg, groups: map[string]*run{}, machines: map[string]*run{}, numbered: map[int]*run{}, open: map[*run]bool{},
+		contained: map[who]*run{}, engines: newEngines(cfg.Max, cfg.Timeout),
 		ended: ended{max: cfg.Max, keep: cfg.RestartWithin, last: map[who]moment{}},
 	}
 }
@@ -92,6 +96,7 @@ func New(cfg Config) *Tracker {
 func (t *Tracker) Happened(e workload.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.expire(t.cfg.Boottime())
 	switch e.Kind {
 	case workload.EventMissed:
 		if e.Detail == workload.MissedTooShort {
@@ -99,8 +104,12 @@ func (t *Tracker) Happened(e workload.Event) {
 		} else {
 			t.cfg.Recorder.Missed(anything, e.Detail)
 		}
-	case workload.EventResynced:
-		t.resynced()
+	case workload.EventResynced, workload.EventSilent:
+		if e.Source == sourceEngine {
+			t.hears(e.Identity.Runtime, e.Kind == workload.EventResynced)
+		} else {
+			t.resynced()
+		}
 	case workload.EventCreated:
 		t.created(e)
 	case workload.EventPopulated, workload.EventEmpty, workload.EventRemoved, workload.EventOOMKill:
@@ -109,6 +118,8 @@ func (t *Tracker) Happened(e workload.Event) {
 		}
 	case workload.EventStarted, workload.EventShutdown, workload.EventStopped, workload.EventReboot, workload.EventAgent:
 		t.inMachine(e)
+	case workload.EventAskedCreate, workload.EventRan, workload.EventKilled, workload.EventHalted, workload.EventDied, workload.EventOOM:
+		t.inEngine(e)
 	}
 }
 
@@ -118,6 +129,7 @@ func (t *Tracker) Settle(list []*workload.Workload) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.cfg.Boottime()
+	t.expire(now)
 	listed := map[*run]bool{}
 	for _, w := range list {
 		r := t.of(w)
@@ -151,6 +163,7 @@ func (t *Tracker) Settle(list []*workload.Workload) {
 		}
 	}
 	t.ended.forget(now)
+	t.engines.asked.forget(now)
 }
 
 // Of is what was seen of a workload that runs.
@@ -221,14 +234,17 @@ func (t *Tracker) took(r *run, p phase, source, outcome string, d time.Duration)
 		t.missed(p, timeout)
 	default:
 		r.tell(func(who workload.Identity) {
-			if p == createToStarted && who.Kind == workload.KindVM && source != sourceLibvirt {
+			if p == createToStarted && who.Kind == workload.KindVM && source != sourceLibvirt && source != sourceEngine {
 				// The first process in the group is the monitor: no CPU of
 				// the machine runs yet.
 				t.missed(p, noSource)
 				return
 			}
 			t.cfg.Recorder.Duration(who, p.String(), source, outcome, d)
-			r.saw(p, d)
+			if source != sourceEngine {
+				// What is shown of a workload has one meaning: the cgroup's.
+				r.saw(p, d)
+			}
 		})
 	}
 }
