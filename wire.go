@@ -71,6 +71,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 	}
 	following := cgroupfs.Config{FS: fs, Classifier: classifier, Registry: registry, Logger: logger}
 	var onEvent func(libvirt.Event)
+	var running []func(context.Context) error
 	if opts.Collectors[collector.Name(workload.SubjectLifecycle.String())] {
 		s.Lifecycle = collector.NewLifecycle()
 		tracker := lifecycle.New(lifecycle.Config{Recorder: s.Lifecycle})
@@ -80,6 +81,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 				tracker.Happened(w)
 			}
 		}
+		running = engines(opts, registry, tracker, logger)
 	}
 	tree := cgroupfs.NewTree(following)
 	registry.Add(tree)
@@ -89,7 +91,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 	}, registry)
 	registry.Add(processes)
 
-	running := []func(context.Context) error{tree.Run}
+	running = append(running, tree.Run)
 	if opts.Libvirt {
 		l := libvirt.New(libvirt.Config{
 			Socket: opts.LibvirtSocket, URI: opts.LibvirtURI, RunDir: filepath.Join(opts.Rundir, "libvirt"),
@@ -105,6 +107,26 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 		return together(ctx, running)
 	}
 	return s, nil
+}
+
+// engines are those that tell how containers end.
+func engines(opts *Options, registry *workload.Registry, events workload.Events, logger *slog.Logger) []func(context.Context) error {
+	var running []func(context.Context) error
+	for _, e := range []struct {
+		on                     bool
+		runtime, socket, usual string
+	}{
+		{opts.Docker, "docker", opts.DockerSocket, "docker.sock"},
+		{opts.Podman, "podman", opts.PodmanSocket, "podman/podman.sock"},
+	} {
+		if e.on {
+			running = append(running, runtimes.NewEngine(runtimes.EngineConfig{
+				Runtime: e.runtime, Socket: e.socket, Usual: filepath.Join(opts.Rundir, e.usual),
+				Events: events, Reporter: registry, Logger: logger,
+			}).Run)
+		}
+	}
+	return running
 }
 
 // together runs all until ctx or the first of them ends.
