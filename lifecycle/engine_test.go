@@ -199,6 +199,29 @@ func TestEngineStories(t *testing.T) {
 			3s engine_die docker a 137
 			3s engine_stop docker a
 			40s scrape`, ``},
+		"the word on the reason comes last": {began + `
+			10s engine_die docker a 137
+			10.1s empty docker a 1
+			10.2s engine_oom docker a
+			10.3s removed docker a 1
+			11s created docker a 2
+			11s populated docker a 2
+			12s empty docker a 2
+			12.1s removed docker a 2
+			12.2s engine_die docker a 143
+			12.3s engine_stop docker a`, begun + `
+			container docker: stopped
+			container docker exit oom
+			container docker: removed
+			container docker: created
+			container docker: started
+			container docker create_to_started cgroup ok 0s
+			container docker restarted
+			container docker reboot cgroup restart 900ms
+			container docker: stopped
+			container docker: removed
+			missed stop no_request
+			container docker exit killed`},
 		"another engine's": {began + `
 			8s engine_up podman
 			9s engine_die podman a 0
