@@ -74,6 +74,9 @@ func (t *Tracker) noteDied(x *ending, e workload.Event) {
 
 // hold begins an end.
 func (t *Tracker) hold(r *run) *ending {
+	if len(t.engines.held) >= t.cfg.Max {
+		t.conclude(t.engines.held[0], tooMany)
+	}
 	x := &ending{run: r, until: t.cfg.Boottime() + holdFor, code: workload.CodeUnknown}
 	t.engines.held = append(t.engines.held, x)
 	return x

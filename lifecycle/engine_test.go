@@ -298,3 +298,17 @@ func TestContainersLeaveNothing(t *testing.T) {
 		t.Errorf("%d are left", n)
 	}
 }
+
+// TestEndsAreBounded has an engine that tells of no end.
+func TestEndsAreBounded(t *testing.T) {
+	s := newStage(t, func(c *Config) { c.Max = 2 })
+	s.play("0s engine_up docker")
+	for i := range 5 {
+		for _, kind := range []workload.EventKind{workload.EventCreated, workload.EventPopulated, workload.EventEmpty, workload.EventRemoved} {
+			s.Happened(group(kind, time.Second, "docker", fmt.Sprintf("c%d", i), "1", ""))
+		}
+	}
+	if n := strings.Count(strings.Join(s.rec.lines, "\n"), "missed exit too_many"); n != 3 || len(s.engines.held) != 2 {
+		t.Errorf("%d too many, %d are held", n, len(s.engines.held))
+	}
+}
