@@ -25,6 +25,9 @@ type Options struct {
 	// LibvirtSocket is the one to use; empty is the first of the usual ones that is there.
 	LibvirtSocket string
 	LibvirtURI    string
+	// Docker and Podman are whether to listen to the engines; an empty socket is the usual one.
+	Docker, Podman             bool
+	DockerSocket, PodmanSocket string
 	// Services are the service units that are workloads; nil is none of them.
 	Services *regexp.Regexp
 	// Collectors are those that are on.
@@ -60,6 +63,12 @@ func addFlags(app *kingpin.Application) *Options {
 		PlaceHolder("PATH").StringVar(&o.LibvirtSocket)
 	app.Flag("libvirt.uri", "Which of the daemon's drivers to ask; qemu:///session for a user's own daemon, by its socket.").
 		Default("qemu:///system").StringVar(&o.LibvirtURI)
+	app.Flag("runtime.docker", "Listen to Docker's events, when its socket may be read.").Default("true").BoolVar(&o.Docker)
+	app.Flag("runtime.docker.socket", "Docker's socket; docker.sock in --path.rundir when empty.").
+		PlaceHolder("PATH").StringVar(&o.DockerSocket)
+	app.Flag("runtime.podman", "Listen to Podman's events, when its socket may be read.").Default("true").BoolVar(&o.Podman)
+	app.Flag("runtime.podman.socket", "Podman's socket; podman/podman.sock in --path.rundir when empty.").
+		PlaceHolder("PATH").StringVar(&o.PodmanSocket)
 	app.Flag("workload.services", "Service units to show as workloads of kind service; the expression has to match the whole unit name, as in nginx\\.service.").
 		PlaceHolder("REGEXP").StringVar(&o.services)
 

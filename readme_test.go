@@ -57,7 +57,7 @@ func TestReadmeFlags(t *testing.T) {
 			t.Errorf("--%s is no flag", flag)
 		}
 	}
-	ours := regexp.MustCompile(`^(collector|path|libvirt|workload)\b|^web\.(telemetry-path|max-requests|disable-exporter-metrics)$`)
+	ours := regexp.MustCompile(`^(collector|path|libvirt|runtime|workload)\b|^web\.(telemetry-path|max-requests|disable-exporter-metrics)$`)
 	for flag := range flags {
 		if ours.MatchString(flag) && !named[flag] {
 			t.Errorf("--%s is not there", flag)

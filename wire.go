@@ -82,6 +82,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 				tracker.Happened(w)
 			}
 		}
+		running = append(running, engines(opts, registry, tracker, logger)...)
 	}
 	tree := cgroupfs.NewTree(following)
 	registry.Add(tree)
@@ -107,6 +108,26 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 		return together(ctx, running)
 	}
 	return s, nil
+}
+
+// engines are those that tell how containers end.
+func engines(opts *Options, registry *workload.Registry, events workload.Events, logger *slog.Logger) []func(context.Context) error {
+	var running []func(context.Context) error
+	for _, e := range []struct {
+		on                     bool
+		runtime, socket, usual string
+	}{
+		{opts.Docker, "docker", opts.DockerSocket, "docker.sock"},
+		{opts.Podman, "podman", opts.PodmanSocket, "podman/podman.sock"},
+	} {
+		if e.on {
+			running = append(running, runtimes.NewEngine(runtimes.EngineConfig{
+				Runtime: e.runtime, Socket: e.socket, Usual: filepath.Join(opts.Rundir, e.usual),
+				Events: events, Reporter: registry, Logger: logger,
+			}).Run)
+		}
+	}
+	return running
 }
 
 // together runs all until ctx or the first of them ends.

@@ -33,7 +33,7 @@ func NewLifecycle() *Lifecycle {
 	return &Lifecycle{
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "workload_lifecycle_duration_seconds",
-			Help: "How long a phase of a workload's life took, of those phases of which both ends were seen (cgroup.events and inotify; libvirt's events). " +
+			Help: "How long a phase of a workload's life took, of those phases of which both ends were seen (cgroup.events and inotify; libvirt's and the container engine's events). " +
 				"start_to_settled is a heuristic: the end of the last 5 s that used more CPU (usage_usec in cpu.stat) than 0.05 cores and a quarter of the start's peak, if 30 s of quiet followed.",
 			Buckets: []float64{
 				.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600,
@@ -48,7 +48,7 @@ func NewLifecycle() *Lifecycle {
 		restarts: counters("workload_restarts_total",
 			"Starts of a workload within 300 s of the end of its run before. The reset of a machine is none.", "kind", "runtime"),
 		exits: counters("workload_exits_total",
-			"Ends of workloads of which the reason is known (libvirt's STOPPED event; oom: oom_kill in memory.events shortly before).", "kind", "runtime", "reason"),
+			"Ends of workloads of which the reason is known (libvirt's STOPPED event; the engine's die event; oom: oom_kill in memory.events shortly before).", "kind", "runtime", "reason"),
 		missed: counters("workload_lifecycle_observations_missed_total",
 			"What could not be measured, and why.", "phase", "reason"),
 	}

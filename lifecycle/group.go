@@ -21,6 +21,13 @@ func (t *Tracker) created(e workload.Event) {
 		r = &run{identity: e.Identity, managed: managed, number: e.Domain.ID}
 	}
 	r.cgroup, r.inode = e.Cgroup, e.Inode
+	if !managed {
+		r.key = keyOf(e)
+		t.contained[r.key] = r
+		if e.Witness != workload.Adopted {
+			r.since = e.When
+		}
+	}
 	t.groups[e.Cgroup] = r
 	if managed && e.Domain.ID > 0 {
 		t.numbered[e.Domain.ID] = r
@@ -42,12 +49,15 @@ func (t *Tracker) created(e workload.Event) {
 func (t *Tracker) inGroup(r *run, e workload.Event) {
 	switch e.Kind {
 	case workload.EventPopulated:
+		if r.over {
+			r.again(e.When)
+		}
 		r.lived = true
 		if !r.managed {
 			t.populated(r, e)
 		}
 	case workload.EventOOMKill:
-		r.oom = at(e.When)
+		t.ranOut(r, e.When)
 		t.event(r, "oom_kill")
 	case workload.EventEmpty:
 		if !r.managed {
@@ -79,13 +89,8 @@ func (t *Tracker) emptied(r *run, e workload.Event) {
 	r.seen = workload.Lifecycle{}
 	t.event(r, "stopped")
 	t.giveUp(r, startToSettled, stopped)
-	if r.killed(e) {
-		t.exited(r, "oom")
-	} else {
-		t.cfg.Recorder.Missed(exit, unknown)
-	}
-	r.oom = moment{}
 	t.ended.note(whoOf(e), witnessed(e))
+	t.noteEmpty(r, e.When)
 }
 
 // killed says that the kernel killed for memory shortly before an end.
@@ -100,7 +105,11 @@ func (t *Tracker) gone(r *run, now time.Duration) {
 		r.unseen = at(now)
 		return
 	}
+	if !r.managed && r.lived && t.engines.heard[r.key.runtime] {
+		t.noteEmpty(r, now)
+	}
 	t.giveUp(r, createToStarted, removed)
+	t.giveUp(r, stop, removed)
 	if r.managed && r.lived && r.uuid == "" && !t.synced {
 		t.cfg.Recorder.Missed(exit, unheard)
 	}

@@ -178,7 +178,12 @@ func (t *Tracker) quit(r *run) {
 // drop forgets a run.
 func (t *Tracker) drop(r *run) {
 	r.flush()
+	// Nobody will tell any more who it was: what follows is told at once.
+	r.settled = true
 	delete(t.open, r)
+	if t.contained[r.key] == r {
+		delete(t.contained, r.key)
+	}
 	if t.numbered[r.number] == r {
 		delete(t.numbered, r.number)
 	}

@@ -32,7 +32,8 @@ const (
 	removed   = "removed"    // the group went before a process was seen in it
 	stopped   = "stopped"    // the workload ended in between
 	rebooted  = "rebooted"   // the machine was reset in between
-	resync    = "resync"     // libvirt was connected to anew: events may have been lost
+	resync    = "resync"     // libvirt or the engine was connected to anew: events may have been lost
+	clockStep = "clock_step" // the clock that it was stamped on was set
 	unheard   = "unheard"    // libvirt did not tell
 	noCgroup  = "no_cgroup"  // no cgroup was seen to be made for it
 	noRequest = "no_request" // nobody was seen to ask for it

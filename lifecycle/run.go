@@ -27,6 +27,15 @@ type run struct {
 
 	cgroup string
 	inode  uint64
+	// key is what an engine knows the run by.
+	key who
+	// since is when it began; what is stamped before is of the run before.
+	since time.Duration
+	// asked is by which signals the engine was asked to end it, one bit each;
+	// the lowest is for one that it did not tell.
+	asked uint64
+	// over is set once its end was noted, by whoever was first.
+	over bool
 	// managed is set for a domain of the libvirt that is asked, which tells of
 	// starts and ends; number is that of the run.
 	managed bool

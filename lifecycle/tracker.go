@@ -61,6 +61,9 @@ type Tracker struct {
 	groups   map[string]*run
 	machines map[string]*run
 	numbered map[int]*run
+	// contained is the runs by what an engine knows them by.
+	contained map[who]*run
+	engines   engines
 	// open is the runs in a phase.
 	open map[*run]bool
 	// starting is those of them that Run looks at; wake tells it of a new one.
@@ -91,6 +94,7 @@ func New(cfg Config) *Tracker {
 	return &Tracker{
 		cfg: cfg, groups: map[string]*run{}, machines: map[string]*run{}, numbered: map[int]*run{}, open: map[*run]bool{},
 		starting: map[*run]*start{}, wake: make(chan struct{}, 1),
+		contained: map[who]*run{}, engines: newEngines(cfg.Max, cfg.Timeout),
 		ended: ended{max: cfg.Max, keep: cfg.RestartWithin, last: map[who]moment{}},
 	}
 }
@@ -99,6 +103,7 @@ func New(cfg Config) *Tracker {
 func (t *Tracker) Happened(e workload.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.expire(t.cfg.Boottime())
 	switch e.Kind {
 	case workload.EventMissed:
 		if e.Detail == workload.MissedTooShort {
@@ -106,8 +111,12 @@ func (t *Tracker) Happened(e workload.Event) {
 		} else {
 			t.cfg.Recorder.Missed(anything, e.Detail)
 		}
-	case workload.EventResynced:
-		t.resynced()
+	case workload.EventResynced, workload.EventSilent:
+		if e.Source == sourceEngine {
+			t.hears(e.Identity.Runtime, e.Kind == workload.EventResynced)
+		} else {
+			t.resynced()
+		}
 	case workload.EventCreated:
 		t.created(e)
 	case workload.EventPopulated, workload.EventEmpty, workload.EventRemoved, workload.EventOOMKill:
@@ -116,6 +125,8 @@ func (t *Tracker) Happened(e workload.Event) {
 		}
 	case workload.EventStarted, workload.EventShutdown, workload.EventStopped, workload.EventReboot, workload.EventAgent:
 		t.inMachine(e)
+	case workload.EventAskedCreate, workload.EventRan, workload.EventKilled, workload.EventHalted, workload.EventDied, workload.EventOOM:
+		t.inEngine(e)
 	}
 }
 
@@ -125,6 +136,7 @@ func (t *Tracker) Settle(list []*workload.Workload) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.cfg.Boottime()
+	t.expire(now)
 	listed := map[*run]bool{}
 	for _, w := range list {
 		r := t.of(w)
@@ -158,6 +170,7 @@ func (t *Tracker) Settle(list []*workload.Workload) {
 		}
 	}
 	t.ended.forget(now)
+	t.engines.asked.forget(now)
 }
 
 // Of is what was seen of a workload that runs.
@@ -231,14 +244,18 @@ func (t *Tracker) took(r *run, p phase, source, outcome string, d time.Duration)
 		t.missed(p, timeout)
 	default:
 		r.tell(func(who workload.Identity) {
-			if (p == createToStarted || p == startToSettled) && who.Kind == workload.KindVM && !r.managed {
+			engine := p == createToStarted && source == sourceEngine
+			if (p == createToStarted || p == startToSettled) && !engine && who.Kind == workload.KindVM && !r.managed {
 				// The first process in the group is the monitor: no CPU of
 				// the machine runs yet.
 				t.missed(p, noSource)
 				return
 			}
 			t.cfg.Recorder.Duration(who, p.String(), source, outcome, d)
-			r.saw(p, d)
+			if source != sourceEngine {
+				// What is shown of a workload has one meaning: the cgroup's.
+				r.saw(p, d)
+			}
 		})
 	}
 }

@@ -65,6 +65,7 @@ func newStage(t *testing.T, change func(*Config)) *stage {
 //	2s created libvirt 7 10    a domain's cgroup, of run 7, with inode 10
 //	3s started vm 7 booted     libvirt's word on the domain vm, which is run 7
 //	4s scrape
+//	5s engine_die docker a 137 4.9s  Docker's word, with a code and when it says that it was; or "late"
 func (s *stage) play(script string) {
 	s.t.Helper()
 	for line := range strings.Lines(script) {
@@ -83,6 +84,12 @@ func (s *stage) play(script string) {
 			s.Settle(nil)
 		case workload.EventCreated, workload.EventPopulated, workload.EventEmpty, workload.EventRemoved, workload.EventOOMKill:
 			s.Happened(group(kind, when, f[2], f[3], f[4], f[5]))
+		case workload.EventAskedCreate, workload.EventRan, workload.EventKilled, workload.EventHalted, workload.EventDied, workload.EventOOM:
+			s.Happened(engine(kind, when, f[2], f[3], f[4], f[5]))
+		case "engine_up":
+			s.Happened(engine(workload.EventResynced, when, f[2], "", "", ""))
+		case "engine_down":
+			s.Happened(engine(workload.EventSilent, when, f[2], "", "", ""))
 		case workload.EventMissed:
 			s.Happened(workload.Event{Kind: kind, When: when, Detail: f[2]})
 		default:
@@ -120,6 +127,19 @@ func group(kind workload.EventKind, when time.Duration, runtime, id, inode, witn
 		e.Witness = workload.Late
 	case "adopted":
 		e.Witness = workload.Adopted
+	}
+	return e
+}
+
+func engine(kind workload.EventKind, when time.Duration, runtime, id, code, stamp string) workload.Event {
+	e := workload.Event{
+		Kind: kind, When: when, Source: "engine", Identity: workload.Identity{Kind: workload.KindContainer, Runtime: runtime, ID: id, Name: id},
+	}
+	_, _ = fmt.Sscan(code, &e.Code)
+	if d, err := time.ParseDuration(stamp); err == nil {
+		e.When = d
+	} else if stamp == "late" {
+		e.Witness = workload.Late
 	}
 	return e
 }

@@ -34,8 +34,30 @@ const (
 	// EventAgent: an agent inside the guest has opened its channel.
 	EventAgent EventKind = "agent"
 	// EventResynced has no workload: what the source told before may have gaps.
+	// Of a container engine Identity has the runtime.
 	EventResynced EventKind = "resynced"
 )
+
+// What a container engine tells. Code is what comes with it.
+const (
+	// EventAskedCreate: the engine was asked for a container.
+	EventAskedCreate EventKind = "engine_create"
+	// EventRan: the engine has started the container.
+	EventRan EventKind = "engine_start"
+	// EventKilled: a signal was sent; Code is its number.
+	EventKilled EventKind = "engine_kill"
+	// EventHalted: the engine is done with a stop that it was asked for.
+	EventHalted EventKind = "engine_stop"
+	// EventDied: the container has ended; Code is its exit code.
+	EventDied EventKind = "engine_die"
+	// EventOOM: the engine heard of a kill for want of memory.
+	EventOOM EventKind = "engine_oom"
+	// EventSilent has no workload: the source is not heard any more.
+	EventSilent EventKind = "silent"
+)
+
+// CodeUnknown is a Code that nobody told.
+const CodeUnknown = -1
 
 // Why an Event was missed.
 const (
@@ -64,7 +86,7 @@ type Event struct {
 	// When is on CLOCK_BOOTTIME; see Boottime.
 	When    time.Duration
 	Witness Witness
-	// Source is who tells: "cgroup", "libvirt".
+	// Source is who tells: "cgroup", "libvirt", "engine".
 	Source string
 	// Identity is what the source knows of the workload by itself; the
 	// Registry may know better.
@@ -76,6 +98,7 @@ type Event struct {
 	// Domain is libvirt's numbering of the run, where there is one. A machine
 	// that ended may have lost its number.
 	Domain Domain
+	Code   int
 	Detail string
 }
 

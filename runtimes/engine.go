@@ -1,0 +1,92 @@
+package runtimes
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/workload-exporter/workload_exporter/workload"
+)
+
+// EngineConfig is what an Engine needs to know. Runtime, Events and Reporter are required.
+type EngineConfig struct {
+	// Runtime is the engine's: "docker" or "podman". It is also the name of the source.
+	Runtime string
+	// Socket was asked for by name; empty is Usual, if that is there.
+	Socket, Usual string
+	Events        workload.Events
+	// Reporter is told whether the engine answers.
+	Reporter interface{ Report(source string, up bool) }
+	Logger   *slog.Logger
+}
+
+// Engine follows the events of a daemon with Docker's API, over its unix socket.
+// It only tells workload.Events: an engine that hangs holds nobody up.
+type Engine struct {
+	cfg    EngineConfig
+	client *http.Client
+	clock  clock
+	link   engineLink
+	// answered is set once the engine was heard.
+	answered bool
+
+	// What tests put their own in for.
+	pause     func(ctx context.Context, d time.Duration)
+	pingAfter time.Duration
+	pingWait  time.Duration
+}
+
+const (
+	// pingAfter is how often it is asked whether it lives: a stream of events
+	// is as silent when nothing happens as when the daemon hangs.
+	pingAfter = 30 * time.Second
+	// pingWait is how long the answer may take.
+	pingWait = 5 * time.Second
+)
+
+// NewEngine returns an Engine that does nothing until Run is called.
+func NewEngine(cfg EngineConfig) *Engine {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	cfg.Logger = cfg.Logger.With("runtime", cfg.Runtime)
+	e := &Engine{cfg: cfg, clock: newClock(), pause: pause, pingAfter: pingAfter, pingWait: pingWait}
+	e.client = engineClient(e.socket())
+	return e
+}
+
+func (e *Engine) socket() string {
+	if e.cfg.Socket != "" {
+		return e.cfg.Socket
+	}
+	return e.cfg.Usual
+}
+
+// Run connects, and connects again, until ctx ends. It leaves nothing running.
+func (e *Engine) Run(ctx context.Context) error {
+	defer e.client.CloseIdleConnections()
+	var wait backoff
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := e.follow(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		e.down(err)
+		if time.Since(began) > longestWait {
+			// One that sends rubbish at once is not to be asked each second.
+			wait = backoff{}
+		}
+		e.pause(ctx, wait.next())
+	}
+	return nil
+}
+
+// tell says something of the engine itself.
+func (e *Engine) tell(kind workload.EventKind) {
+	e.cfg.Events.Happened(workload.Event{
+		Kind: kind, When: workload.Boottime(), Source: engineSource,
+		Identity: workload.Identity{Runtime: e.cfg.Runtime},
+	})
+}

@@ -1,0 +1,133 @@
+package runtimes
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/workload-exporter/workload_exporter/workload"
+)
+
+// maxLine is how long one event may be; labels are in it.
+const maxLine = 1 << 20
+
+var errEnded = errors.New("the stream of events ended")
+
+// engineClient talks to a unix socket and nothing else, whatever the daemon answers.
+func engineClient(socket string) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				var d net.Dialer
+				return d.DialContext(ctx, "unix", socket)
+			},
+			DisableKeepAlives:  true,
+			DisableCompression: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// follow tells what the engine tells, until it cannot be heard any more. First
+// the engine has to answer a question: Podman keeps the header of the events
+// back until there is one.
+func (e *Engine) follow(ctx context.Context) error {
+	since := time.Now()
+	if err := e.ping(ctx); err != nil {
+		return err
+	}
+	e.clock.reset()
+	e.tell(workload.EventResynced)
+	defer e.tell(workload.EventSilent)
+	e.up()
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() { defer close(watched); e.watch(ctx, cancel) }()
+	defer func() { cancel(nil); <-watched }()
+
+	query := url.Values{
+		"since":   {fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond())},
+		"filters": {`{"type":["container"]}`},
+	}
+	err := e.get(ctx, "/events?"+query.Encode(), e.read)
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// watch ends the stream of an engine that does not answer.
+func (e *Engine) watch(ctx context.Context, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(e.pingAfter)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := e.ping(ctx); err != nil {
+				cancel(err)
+				return
+			}
+			e.clock.check()
+		}
+	}
+}
+
+func (e *Engine) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, e.pingWait)
+	defer cancel()
+	return e.get(ctx, "/_ping", func(io.Reader) error { return nil })
+}
+
+func (e *Engine) get(ctx context.Context, path string, read func(io.Reader) error) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://engine"+path, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("%s: %w", e.socket(), err)
+	}
+	resp, err := e.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", e.socket(), err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s: %s", e.socket(), req.URL.Path, resp.Status)
+	}
+	if err := read(resp.Body); err != nil {
+		return fmt.Errorf("%s: %w", e.socket(), err)
+	}
+	return nil
+}
+
+// read takes the events one by one, until there are no more.
+func (e *Engine) read(body io.Reader) error {
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		if len(lines.Bytes()) == 0 {
+			continue
+		}
+		m, err := decode(lines.Bytes())
+		if err != nil {
+			return err
+		}
+		if w, ok := m.signal(e.cfg.Runtime); ok {
+			var sure bool
+			if w.When, sure = e.clock.boottime(m.TimeNano); !sure {
+				w.Witness = workload.Late
+			}
+			e.cfg.Events.Happened(w)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	return errEnded
+}
