@@ -80,8 +80,11 @@ func TestMachineWithoutCgroup(t *testing.T) {
 	vm := labels{"kind": "vm", "runtime": "libvirt", "id": uuid, "name": "vm-bare"}
 	eventually(t, "libvirt's numbers of the machine", 5*time.Minute, func() bool {
 		// Until libvirt has some, the process itself serves.
-		info := takeScrape(t).series("workload_info", labels{"id": uuid})
-		return len(info) == 1 && labelsOf(info[0])["source"] == "libvirt"
+		s := takeScrape(t)
+		info := s.series("workload_info", labels{"id": uuid})
+		_, memory := s.value(t, "workload_memory_resident_bytes", vm)
+		// A busy monitor tells the memory later than the CPU time.
+		return len(info) == 1 && labelsOf(info[0])["source"] == "libvirt" && memory
 	})
 	s := takeScrape(t)
 	if l := labelsOf(s.series("workload_info", labels{"id": uuid})[0]); l["cgroup"] != "" {

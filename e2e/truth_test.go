@@ -88,13 +88,18 @@ func TestBurner(t *testing.T) {
 		t.Errorf("off by %.2f %%, at most 2 %%", off*100)
 	}
 
-	// All together never use more than the host did, as far as the two can be
-	// compared: the scheduler times workloads to the nanosecond, and the host
-	// adds up ticks, which came out 1 % lower here for the very same processes.
-	workloads := second.sum("workload_cpu_usage_seconds_total", nil) - first.sum("workload_cpu_usage_seconds_total", nil)
-	host := second.must(t, "workload_host_cpu_usage_seconds_total", nil) - first.must(t, "workload_host_cpu_usage_seconds_total", nil)
-	t.Logf("all workloads %.2f s, host %.2f s", workloads, host)
-	if workloads > host*1.02+0.1 {
+	// All together never use more than the host did, by the scheduler's own
+	// clock: /proc/stat adds up ticks, which came out 1 % lower here for the very
+	// same processes, and more so in a noisy hour.
+	workloads := second.sum("workload_cpu_usage_seconds_total", nil)
+	out := inLab(t, `cat /sys/fs/cgroup/*/cpu.stat | awk '/^usage_usec/ { s += $2 } END { printf "%%f", s / 1e6 }'`)
+	host, err := strconv.ParseFloat(strings.TrimSpace(out), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("all workloads %.2f s, the host's groups %.2f s, /proc/stat %.2f s", workloads, host,
+		second.must(t, "workload_host_cpu_usage_seconds_total", nil))
+	if workloads > host {
 		t.Errorf("workloads used %.2f s, the host only %.2f s", workloads, host)
 	}
 }
