@@ -33,6 +33,14 @@ const (
 	EventReboot EventKind = "reboot"
 	// EventAgent: an agent inside the guest has opened its channel.
 	EventAgent EventKind = "agent"
+	// EventGuestUp: the guest's init has brought up what is basic.
+	EventGuestUp EventKind = "guest_up"
+	// EventReady: the workload is ready for its work, by a word of its own or
+	// by a check that its engine made. Source says whose.
+	EventReady EventKind = "ready"
+	// EventGuestStops: the guest's init has begun to stop; Detail is what for:
+	// "poweroff", "reboot".
+	EventGuestStops EventKind = "guest_stops"
 	// EventResynced has no workload: what the source told before may have gaps.
 	// Of a container engine Identity has the runtime.
 	EventResynced EventKind = "resynced"
