@@ -64,7 +64,7 @@ func (t *Tracker) machine(e workload.Event) *run {
 		t.name(r, e.Identity.ID)
 	}
 	r.running = true
-	r.settle(e.Identity)
+	t.settle(r, e.Identity)
 	return r
 }
 
@@ -177,7 +177,7 @@ func (t *Tracker) quit(r *run) {
 
 // drop forgets a run.
 func (t *Tracker) drop(r *run) {
-	r.flush()
+	t.flush(r)
 	// Nobody will tell any more who it was: what follows is told at once.
 	r.settled = true
 	delete(t.open, r)

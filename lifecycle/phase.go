@@ -16,6 +16,16 @@ func (p phase) String() string {
 	return [...]string{"create_to_started", "start_to_guest_up", "start_to_settled", "stop", "reboot"}[p]
 }
 
+// phaseOf is the phase of that name.
+func phaseOf(name string) (phase, bool) {
+	for p := range phases {
+		if p.String() == name {
+			return p, true
+		}
+	}
+	return 0, false
+}
+
 // What is missed besides a phase.
 const (
 	// exit is the reason of an end.

@@ -14,16 +14,12 @@ type moment struct {
 
 func at(d time.Duration) moment { return moment{d, true} }
 
-// maxPending is how much is held back for an identity. Without a scrape in all
-// that time, what the path says has to do.
-const maxPending = 16
-
 // run is one life of a workload: one cgroup, one start of a domain.
 type run struct {
 	identity workload.Identity
 	settled  bool
 	// pending waits for the identity: a pod may turn out to be a machine.
-	pending []func(workload.Identity)
+	pending []said
 
 	cgroup string
 	inode  uint64
@@ -52,33 +48,6 @@ type run struct {
 	oom    moment
 	unseen moment
 	seen   workload.Lifecycle
-}
-
-// tell says something of the run, once it is known who it is.
-func (r *run) tell(say func(workload.Identity)) {
-	if r.settled {
-		say(r.identity)
-		return
-	}
-	r.pending = append(r.pending, say)
-	if len(r.pending) >= maxPending {
-		r.flush()
-	}
-}
-
-// settle is told who the run is.
-func (r *run) settle(who workload.Identity) {
-	if !r.settled {
-		r.identity, r.settled = who, true
-		r.flush()
-	}
-}
-
-func (r *run) flush() {
-	for _, say := range r.pending {
-		say(r.identity)
-	}
-	r.pending = nil
 }
 
 // saw notes how long a phase took last.

@@ -61,7 +61,7 @@ func (s *stage) until(when time.Duration) {
 // only leaves what is told of a phase, whoever it is of.
 func (s *stage) only(phase string) {
 	for _, r := range s.groups {
-		r.flush()
+		s.flush(r)
 	}
 	var kept []string
 	for _, line := range s.rec.lines {

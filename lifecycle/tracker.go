@@ -150,7 +150,7 @@ func (t *Tracker) Settle(list []*workload.Workload) {
 			// It ran before libvirt could tell of it.
 			t.name(r, m.UUID)
 		}
-		r.settle(w.Identity)
+		t.settle(r, w.Identity)
 	}
 	for r := range t.open {
 		for p := range phases {
@@ -243,32 +243,15 @@ func (t *Tracker) took(r *run, p phase, source, outcome string, d time.Duration)
 	case d > t.cfg.Timeout:
 		t.missed(p, timeout)
 	default:
-		r.tell(func(who workload.Identity) {
-			engine := p == createToStarted && source == sourceEngine
-			if (p == createToStarted || p == startToSettled) && !engine && who.Kind == workload.KindVM && !r.managed {
-				// The first process in the group is the monitor: no CPU of
-				// the machine runs yet.
-				t.missed(p, noSource)
-				return
-			}
-			t.cfg.Recorder.Duration(who, p.String(), source, outcome, d)
-			if source != sourceEngine {
-				// What is shown of a workload has one meaning: the cgroup's.
-				r.saw(p, d)
-			}
-		})
+		t.tell(r, said{Phase: p.String(), Source: source, Outcome: outcome, Took: d})
 	}
 }
 
 func (t *Tracker) missed(p phase, reason string) { t.cfg.Recorder.Missed(p.String(), reason) }
 
-func (t *Tracker) event(r *run, name string) {
-	r.tell(func(who workload.Identity) { t.cfg.Recorder.Event(who, name) })
-}
+func (t *Tracker) event(r *run, name string) { t.tell(r, said{Event: name}) }
 
-func (t *Tracker) exited(r *run, reason string) {
-	r.tell(func(who workload.Identity) { t.cfg.Recorder.Exited(who, reason) })
-}
+func (t *Tracker) exited(r *run, reason string) { t.tell(r, said{Exit: reason}) }
 
 // again tells of a start that followed upon an end.
 func (t *Tracker) again(r *run, key who, source string, when moment, now time.Duration) {
@@ -276,7 +259,7 @@ func (t *Tracker) again(r *run, key who, source string, when moment, now time.Du
 	if !found || now-before.at > t.cfg.RestartWithin {
 		return
 	}
-	r.tell(func(who workload.Identity) { t.cfg.Recorder.Restarted(who) })
+	t.tell(r, said{Restarted: true})
 	if !before.ok || !when.ok {
 		t.missed(reboot, late)
 		return
