@@ -28,6 +28,9 @@ func shapes() map[string]*workload.Registry {
 		return g
 	}
 	docker := container(1)
+	docker.Metadata = workload.Metadata{
+		Image: "nginx:1.27", Labels: []workload.Label{{Key: "com.docker.compose.service", Value: "web"}, {Key: "Größe", Value: "\xff"}},
+	}
 	unlimited := container(2)
 	unlimited.Group = group(func(u *workload.Usage) {
 		// No quota at all: the kernel counts no periods, and nobody is told of a monitor.
@@ -44,6 +47,9 @@ func shapes() map[string]*workload.Registry {
 		Identity: identity(workload.KindContainer, "kubernetes", "b1f3c2d4-aaaa-bbbb-cccc-0123456789ab", "b1f3c2d4-aaaa-bbbb-cccc-0123456789ab"),
 		Origin:   workload.OriginCgroup, Cgroup: "/kubepods.slice/kubepods-podb1f3.slice", Inode: 4,
 		Group: group(func(u *workload.Usage) { u.Paused = true }),
+		Metadata: workload.Metadata{Kubernetes: workload.Kubernetes{
+			Namespace: "kube-system", Pod: "coredns-1", UID: "b1f3c2d4-aaaa-bbbb-cccc-0123456789ab",
+		}},
 	}
 	machine := workload.Candidate{
 		Identity: identity(workload.KindVM, "libvirt", uuid, "debian"), Origin: workload.OriginCgroup, Hypervisor: "qemu",

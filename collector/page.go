@@ -15,9 +15,11 @@ import (
 // a row of samples for each workload. It belongs to whoever holds the
 // Gatherer's lock.
 type page struct {
-	// families has the samples of this scrape; info is the one of workload_info, or nil.
+	// families has the samples of this scrape.
 	families []*dto.MetricFamily
-	info     *dto.MetricFamily
+	// infos are the info metrics, and shown where their samples go.
+	infos []infoFamily
+	shown []*dto.MetricFamily
 	// hosted and machine are the columns of a workload that is not a machine, and of one that is.
 	hosted, machine []column
 	labels          *labelNames
@@ -46,12 +48,10 @@ type tally struct{ running, paused int }
 func newPage(enabled Enabled, history History) *page {
 	p := &page{history: history, tallies: map[population]*tally{}, labels: &labelNames{"id", "kind", "name", "runtime"}}
 	if enabled[Info] {
-		p.info = newFamily(infoName, infoHelp, gauge)
+		p.infos = infoFamilies()
 	}
 	for _, f := range families(enabled) {
-		if p.info != nil && !slices.Contains(p.families, p.info) && infoName < f.name {
-			p.families = append(p.families, p.info)
-		}
+		p.showInfos(f.name)
 		for _, s := range f.series {
 			c := column{value: s.value, unit: f.unit, subject: f.subject, typ: f.typ, family: len(p.families)}
 			if f.label != "" {
@@ -64,10 +64,19 @@ func newPage(enabled Enabled, history History) *page {
 		}
 		p.families = append(p.families, newFamily(f.name, f.help, f.typ))
 	}
-	if p.info != nil && !slices.Contains(p.families, p.info) {
-		p.families = append(p.families, p.info)
-	}
+	p.showInfos("")
 	return p
+}
+
+// showInfos puts the info metrics that come before a name, or all that are left.
+func (p *page) showInfos(before string) {
+	for _, f := range p.infos[len(p.shown):] {
+		if before != "" && f.name > before {
+			return
+		}
+		family := newFamily(f.name, f.help, gauge)
+		p.families, p.shown = append(p.families, family), append(p.shown, family)
+	}
 }
 
 func newFamily(name, help string, typ dto.MetricType) *dto.MetricFamily {
@@ -124,8 +133,10 @@ func (p *page) show(r *row) {
 		f := p.families[c.family]
 		f.Metric = append(f.Metric, s.metric)
 	}
-	if p.info != nil {
-		p.info.Metric = append(p.info.Metric, r.info)
+	for i, m := range r.infos {
+		if m != nil {
+			p.shown[i].Metric = append(p.shown[i].Metric, m)
+		}
 	}
 	for s, spent := range p.usage.Spent {
 		p.spent[s] += spent
@@ -195,7 +206,7 @@ func (p *page) newRow(w *workload.Workload, i identity) *row {
 	if w.Kind == workload.KindVM {
 		columns = p.machine
 	}
-	r := newRow(w, i, p.labels, columns)
+	r := newRow(w, i, p.labels, columns, p.infos)
 	key := population{i.kind, i.runtime}
 	if p.tallies[key] == nil {
 		p.tallies[key] = &tally{}

@@ -17,8 +17,9 @@ type row struct {
 	// columns says what the samples are, in the same order.
 	columns []column
 	samples []sample
-	info    *dto.Metric
-	tally   *tally
+	// infos are in the order of the page's, nil where there is none.
+	infos []*dto.Metric
+	tally *tally
 }
 
 // column is one series of the table, where the page keeps it.
@@ -74,9 +75,12 @@ type labelNames [4]string
 
 // newRow allocates whatever the workload will ever need. A series takes some
 // 250 bytes, all of one row's in a few blocks.
-func newRow(w *workload.Workload, who identity, names *labelNames, columns []column) *row {
+func newRow(w *workload.Workload, who identity, names *labelNames, columns []column, infos []infoFamily) *row {
 	labels := who.labels(names)
-	r := &row{workload: w, identity: who, columns: columns, samples: make([]sample, len(columns)), info: newInfo(w, labels)}
+	r := &row{workload: w, identity: who, columns: columns, samples: make([]sample, len(columns))}
+	for _, f := range infos {
+		r.infos = append(r.infos, newInfoMetric(f, w, labels))
+	}
 	metrics, values := make([]dto.Metric, len(columns)), make([]float64, len(columns))
 	n := 0
 	for i := range columns {

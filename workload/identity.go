@@ -63,6 +63,8 @@ type Candidate struct {
 	// (Garden's good and bad): their numbers are added up.
 	Shared bool
 	Group  Group
+	// Metadata is the Namers' to fill in.
+	Metadata Metadata
 }
 
 // Group is a thing whose usage can be read: a cgroup, or a process.

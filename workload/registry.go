@@ -12,6 +12,8 @@ import (
 type Config struct {
 	// Resolvers are asked in order, until one has settled the candidate.
 	Resolvers []Resolver
+	// Namers are all asked, once it is known what a candidate is.
+	Namers []Namer
 	// Patience is how long a newcomer is held back for its identity, from when
 	// it was first seen running, before what was told by then serves. Well
 	// under any scrape interval.
@@ -131,6 +133,9 @@ func (r *Registry) Found(key string, c Candidate) {
 			return
 		}
 		r.drop(e)
+	}
+	for _, n := range r.cfg.Namers {
+		n.Expect(&c)
 	}
 	e := &entry{key: key, candidate: c}
 	r.entries[key], r.waiting[key] = e, e

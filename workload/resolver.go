@@ -22,3 +22,14 @@ const (
 type Resolver interface {
 	Resolve(c *Candidate) Opinion
 }
+
+// A Namer tells what a workload is called, and its Metadata, once the Resolvers
+// have said what it is. It is asked like they are; what it does not know it
+// leaves as it is.
+type Namer interface {
+	// Name is asked once per run. Wait: the answer is on its way.
+	Name(c *Candidate) Opinion
+	// Expect tells of a newcomer as soon as it is found and before anything
+	// else is known of it, so that who has to ask does not begin with a scrape.
+	Expect(c *Candidate)
+}

@@ -29,6 +29,11 @@ func (r *Registry) settle() {
 			e.ran = now
 		}
 		c, opinion := r.resolve(e)
+		for _, n := range r.cfg.Namers {
+			if n.Name(&c) == Wait {
+				opinion = Wait
+			}
+		}
 		if opinion == Wait && now.Sub(e.ran) < r.cfg.Patience {
 			r.undecided++
 			continue
@@ -58,7 +63,7 @@ func (r *Registry) reconsider(e *entry) {
 	} else if opinion != Settled {
 		return
 	}
-	c.ID, c.Name = w.ID, w.Name
+	c.ID, c.Name, c.Metadata = w.ID, w.Name, w.Metadata
 	next := newWorkload(&c)
 	next.uuid, next.overhead = w.uuid, w.overhead
 	r.release(e)
@@ -135,6 +140,6 @@ func (w *Workload) label() Identity {
 func newWorkload(c *Candidate) *Workload {
 	return &Workload{
 		Identity: c.Identity, FullID: c.FullID, Origin: c.Origin, Cgroup: c.Cgroup,
-		Inode: c.Inode, Hypervisor: c.Hypervisor, group: c.Group, domain: c.Domain, overhead: &overhead{},
+		Inode: c.Inode, Hypervisor: c.Hypervisor, Metadata: c.Metadata, group: c.Group, domain: c.Domain, overhead: &overhead{},
 	}
 }

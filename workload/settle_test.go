@@ -77,6 +77,55 @@ func TestIdentityIsDecidedOnce(t *testing.T) {
 	h.expect(t, "kata/a/first")
 }
 
+// namer is a Namer made of a function, which counts whom it was told to expect.
+type namer struct {
+	name     func(c *Candidate) Opinion
+	expected int
+}
+
+func (n *namer) Name(c *Candidate) Opinion { return n.name(c) }
+
+func (n *namer) Expect(*Candidate) { n.expected++ }
+
+func TestNamesAreDecidedOnce(t *testing.T) {
+	opinion, name := Wait, "c1"
+	n := &namer{name: func(c *Candidate) Opinion {
+		if c.Runtime != "incus" {
+			t.Errorf("asked what a candidate of %q is called", c.Runtime)
+		}
+		c.Name, c.Metadata.Image = name, "debian/"+name
+		return opinion
+	}}
+	kind := KindContainer
+	h := &host{clock: &clock{at: time.Unix(1_700_000_000, 0)}}
+	h.Registry = NewRegistry(Config{
+		Resolvers: []Resolver{resolver(func(c *Candidate) Opinion { c.Kind, c.Runtime = kind, "incus"; return Settled })},
+		Namers:    []Namer{n}, Now: h.clock.now,
+	})
+	h.Found("a", container("a", 1, using(1, 1)))
+	if n.expected != 1 {
+		t.Errorf("told %d times of a newcomer", n.expected)
+	}
+	h.expect(t)
+	h.clock.pass(time.Second)
+	w := h.expect(t, "incus/a/c1")[0]
+	if w.Metadata.Image != "debian/c1" {
+		t.Errorf("%+v", w.Metadata)
+	}
+	opinion, name = Settled, "c2"
+	h.Changed("a")
+	h.expect(t, "incus/a/c1")
+	// What it is may become known later, and it keeps its name then too.
+	kind = KindVM
+	h.Changed("a")
+	w = h.expect(t, "incus/a/c1")[0]
+	if w.Kind != KindVM || w.Metadata.Image != "debian/c1" {
+		t.Errorf("%s %+v", w.Kind, w.Metadata)
+	}
+	h.Found("b", container("b", 2, using(1, 1)))
+	h.expect(t, "incus/a/c1", "incus/b/c2")
+}
+
 func TestCollidingLabels(t *testing.T) {
 	h, first := newHost(), using(1, 1)
 	h.Found("u1", container("c1", 11, first))

@@ -91,7 +91,7 @@ func (n *union) workload() *Workload {
 	if n.lead != lead {
 		w := &Workload{
 			Identity: lead.Identity, FullID: lead.FullID, Origin: lead.Origin, Cgroup: lead.Cgroup, Inode: lead.Inode,
-			Hypervisor: lead.Hypervisor, group: n, domain: lead.domain, uuid: lead.uuid, overhead: &overhead{},
+			Hypervisor: lead.Hypervisor, Metadata: lead.Metadata, group: n, domain: lead.domain, uuid: lead.uuid, overhead: &overhead{},
 		}
 		if n.whole != nil {
 			w.overhead = n.whole.overhead

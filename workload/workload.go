@@ -11,6 +11,7 @@ type Workload struct {
 	Cgroup     string
 	Inode      uint64
 	Hypervisor string
+	Metadata   Metadata
 
 	// group is nil for a domain that has none.
 	group Group
