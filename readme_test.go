@@ -96,6 +96,7 @@ func families(t *testing.T) map[string]bool {
 	registry.Found("all", workload.Candidate{
 		Identity: workload.Identity{Kind: workload.KindVM, Runtime: "firecracker", ID: "a", Name: "a"},
 		Origin:   workload.OriginCgroup, Cgroup: "/a", Inode: 1, Group: all{},
+		Metadata: workload.Metadata{Kubernetes: workload.Kubernetes{Pod: "a"}},
 	})
 	registry.Report("cgroup", true)
 	who := workload.Identity{Kind: workload.KindVM, Runtime: "firecracker"}
