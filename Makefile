@@ -7,9 +7,10 @@ LDFLAGS := -s -w -X $(VERSION_PKG).Version=$(VERSION) -X $(VERSION_PKG).Revision
 GO ?= go
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
+CHURN ?= 60s
 ARGS ?=
 
-.PHONY: build run test race lint fmt tidy golden fuzz bench e2e check clean
+.PHONY: build run test race lint fmt tidy golden fuzz bench churn e2e check clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -51,6 +52,10 @@ fuzz:
 # A read against its floor in the same run (x_floor), and whole scrapes.
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./cgroupfs ./collector ./workload ./process
+
+# 200 cgroups a second made and removed under the binary for CHURN: what was missed, and what is left of them.
+churn:
+	$(GO) test -count=1 -timeout 60m -v -run '^TestChurn$$' . -args -churn=$(CHURN)
 
 # Builds the lab when its inputs changed, boots it, and runs the tests that need a real host.
 # Root, and mmdebstrap, e2fsprogs and openssh-client; see e2e/lab/README.md.
