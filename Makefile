@@ -10,7 +10,7 @@ BENCHTIME ?= 1s
 CHURN ?= 60s
 ARGS ?=
 
-.PHONY: build run test race lint fmt tidy golden fuzz bench churn e2e check clean
+.PHONY: build run test race lint fmt tidy golden dashboards fuzz bench churn e2e check clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -24,6 +24,7 @@ test:
 	$(GO) vet ./...
 	$(GO) vet -tags e2e ./e2e
 	$(GO) test -count=1 ./...
+	$(GO) -C tools/dashboards test -count=1 ./...
 
 race:
 	$(GO) test -race -count=1 ./...
@@ -31,16 +32,23 @@ race:
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
 	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...
+	cd tools/dashboards && $(GO) tool -modfile=../golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...
 
 fmt:
 	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint fmt ./...
 
 tidy:
 	$(GO) mod tidy -diff
+	$(GO) -C tools/dashboards mod tidy -diff
 
 # Rewrites the expositions that tests compare with; look at the diff.
 golden:
 	$(GO) test ./collector -run Golden -update
+
+# Writes dashboards/grafana/*.json anew, from the Go in tools/dashboards, and checks them.
+dashboards:
+	$(GO) -C tools/dashboards run . ../../dashboards/grafana
+	$(GO) -C tools/dashboards test -count=1 ./...
 
 # Each fuzz target for FUZZTIME; what they find is kept under testdata/fuzz.
 fuzz:

@@ -18,27 +18,24 @@ func (t *Tracker) inMachine(e workload.Event) {
 		t.booted(r, e)
 	case workload.EventAgent:
 		t.event(r, "agent_connected")
-		if r.boot.first(startToGuestUp, e.Source) {
-			t.follows(r, startToGuestUp, e)
-		}
-		t.back(r, e)
+		t.finish(r, startToGuestUp, e.Source, done, e.When)
+		t.finish(r, reboot, e.Source, reset, e.When)
 	case workload.EventReboot:
 		if r.reset.ok && e.When-r.reset.at < rebootGap {
 			return
 		}
 		r.reset = at(e.When)
 		t.event(r, "rebooted")
-		t.resets(r, e.When)
+		t.giveUp(r, startToGuestUp, rebooted)
+		t.giveUp(r, reboot, rebooted)
+		t.begin(r, reboot, e.When)
 		// A reset is another boot.
 		t.giveUp(r, startToSettled, rebooted)
 		t.settles(r, reset, at(e.When))
 	case workload.EventShutdown:
 		t.event(r, "shutdown")
 		r.byHost = e.Detail == "host"
-		r.shutdown = at(e.When)
-		if !r.open[stop].ok {
-			t.begin(r, stop, e.When)
-		}
+		t.begin(r, stop, e.When)
 	case workload.EventStopped:
 		t.ends(r, e)
 	}
@@ -89,7 +86,6 @@ func (t *Tracker) booted(r *run, e workload.Event) {
 		t.missed(createToStarted, noCgroup)
 	}
 	t.finish(r, createToStarted, e.Source, done, e.When)
-	r.boots(at(e.When))
 	t.begin(r, startToGuestUp, e.When)
 	t.settles(r, done, at(e.When))
 	t.again(r, whoOf(e), e.Source, at(e.When), e.When)
@@ -111,16 +107,12 @@ func (t *Tracker) ends(r *run, e workload.Event) {
 	}
 	switch reason {
 	case "clean":
-		outcome := graceful
-		if r.byHost {
-			outcome = forced
-		}
-		t.stops(r, outcome, e)
+		t.stops(r, e)
 	case "killed":
 		// The SHUTDOWN that libvirt sends milliseconds before is the end of
 		// the work, and not the request for it.
-		r.shutdown = moment{}
-		t.stops(r, forced, e)
+		t.cancel(r, stop)
+		t.missed(stop, noRequest)
 	case "crashed":
 		t.giveUp(r, stop, stopped)
 	default:
@@ -135,21 +127,15 @@ func (t *Tracker) ends(r *run, e workload.Event) {
 	t.quit(r)
 }
 
-// stops is an end that libvirt or the guest itself told the beginning of, or both.
-func (t *Tracker) stops(r *run, outcome string, e workload.Event) {
-	t.cancel(r, stop)
-	if r.boot.spent[stop] {
-		return
+func (t *Tracker) stops(r *run, e workload.Event) {
+	outcome := graceful
+	if r.byHost {
+		outcome = forced
 	}
-	if r.shutdown.ok {
-		t.took(r, stop, e.Source, outcome, e.When-r.shutdown.at)
-	}
-	if r.poweroff.ok {
-		t.took(r, stop, sourceVsock, outcome, e.When-r.poweroff.at)
-	}
-	if !r.shutdown.ok && !r.poweroff.ok {
+	if !r.open[stop].ok {
 		t.missed(stop, noRequest)
 	}
+	t.finish(r, stop, e.Source, outcome, e.When)
 }
 
 // resynced gives up whatever an event may be missing of.
@@ -163,7 +149,6 @@ func (t *Tracker) resynced() {
 		}
 	}
 	for _, r := range t.machines {
-		r.boot.lose(resync)
 		if r.cgroup == "" && r.unseen.ok {
 			t.lost(r, resync)
 		}
@@ -184,7 +169,6 @@ func (t *Tracker) quit(r *run) {
 	delete(t.machines, r.uuid)
 	r.running, r.uuid = false, ""
 	r.seen = workload.Lifecycle{}
-	r.boot, r.shutdown, r.poweroff = boot{}, moment{}, moment{}
 	r.lived = false
 	if r.cgroup == "" {
 		t.drop(r)

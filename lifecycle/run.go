@@ -42,15 +42,12 @@ type run struct {
 	running bool
 
 	open [phases]moment
-	boot boot
-	// shutdown and poweroff are when libvirt and when the guest itself said
-	// that it stops; byHost is set when the host asked for it.
-	shutdown, poweroff moment
-	byHost             bool
-	reset              moment
-	oom                moment
-	unseen             moment
-	seen               workload.Lifecycle
+	// byHost is set when the host asked for the stop.
+	byHost bool
+	reset  moment
+	oom    moment
+	unseen moment
+	seen   workload.Lifecycle
 }
 
 // saw notes how long a phase took last.
@@ -60,19 +57,10 @@ func (r *run) saw(p phase, d time.Duration) {
 	case createToStarted:
 		r.seen.CreateToStarted = v
 	case startToGuestUp:
-		firstOf(&r.seen.StartToGuestUp, v)
-	case startToReady:
-		firstOf(&r.seen.StartToReady, v)
+		r.seen.StartToGuestUp = v
 	case startToSettled:
 		r.seen.StartToSettled = v
 	case reboot:
 		r.seen.Reboot = v
-	}
-}
-
-// firstOf keeps what the first source of a run has told.
-func firstOf(have *workload.Value, v workload.Value) {
-	if _, known := have.Get(); !known {
-		*have = v
 	}
 }
