@@ -33,7 +33,8 @@ func NewLifecycle() *Lifecycle {
 	return &Lifecycle{
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "workload_lifecycle_duration_seconds",
-			Help: "How long a phase of a workload's life took, of those phases of which both ends were seen (cgroup.events and inotify; libvirt's and the container engine's events). " +
+			Help: "How long a phase of a workload's life took, of those phases of which both ends were seen (cgroup.events and inotify; libvirt's and the container engine's events; systemd's unit stamps; a guest's own notices). " +
+				"Each source that tells of a phase is one observation. " +
 				"start_to_settled is a heuristic: the end of the last 5 s that used more CPU (usage_usec in cpu.stat) than 0.05 cores and a quarter of the start's peak, if 30 s of quiet followed.",
 			Buckets: []float64{
 				.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600,
@@ -107,12 +108,19 @@ func lifecycleFamilies() []family {
 			series: one(func(u *workload.Usage) workload.Value { return u.Lifecycle.Started }),
 		},
 		{
+			name: "workload_ready_timestamp_seconds",
+			help: "When this run was first ready (health_status of the container engine, ActiveEnterTimestampMonotonic of a unit of Type=notify, READY=1 of a guest), in seconds since the epoch. Absent without one that tells, and when it was not seen.",
+			typ:  gauge, subject: subject, unit: nanoseconds,
+			series: one(func(u *workload.Usage) workload.Value { return u.Lifecycle.Ready }),
+		},
+		{
 			name: "workload_phase_duration_seconds",
-			help: "How long a phase of this run's life took when it was last seen, as in workload_lifecycle_duration_seconds.",
+			help: "How long a phase of this run's life took when it was last seen, as in workload_lifecycle_duration_seconds. Of several sources the first to tell counts.",
 			typ:  gauge, subject: subject, unit: nanoseconds, label: "phase",
 			series: []series{
 				phase("create_to_started", func(l *workload.Lifecycle) workload.Value { return l.CreateToStarted }),
 				phase("start_to_guest_up", func(l *workload.Lifecycle) workload.Value { return l.StartToGuestUp }),
+				phase("start_to_ready", func(l *workload.Lifecycle) workload.Value { return l.StartToReady }),
 				phase("start_to_settled", func(l *workload.Lifecycle) workload.Value { return l.StartToSettled }),
 				phase("reboot", func(l *workload.Lifecycle) workload.Value { return l.Reboot }),
 			},

@@ -21,7 +21,7 @@ func (p *past) Settle(list []*workload.Workload) { p.settled += len(list) }
 
 func (*past) Of(w *workload.Workload) workload.Lifecycle {
 	known := workload.Known
-	l := workload.Lifecycle{Started: known(1_699_999_000_250_000_000), CreateToStarted: known(250_000_000), StartToSettled: known(31_000_000_000), Reboot: known(1_500_000_000)}
+	l := workload.Lifecycle{Started: known(1_699_999_000_250_000_000), CreateToStarted: known(250_000_000), StartToSettled: known(31_000_000_000), StartToReady: known(4_500_000_000), Ready: known(1_699_999_004_750_000_000), Reboot: known(1_500_000_000)}
 	switch {
 	case w.Kind == workload.KindVM:
 		l.StartToGuestUp = known(8_000_000_000)
@@ -38,6 +38,7 @@ func lived(registry *workload.Registry) (*Gatherer, *past) {
 	machine := workload.Identity{Kind: workload.KindVM, Runtime: "libvirt", ID: "b", Name: "b"}
 	l.Duration(docker, "create_to_started", "cgroup", "ok", 250*time.Millisecond)
 	l.Duration(docker, "create_to_started", "cgroup", "ok", 30*time.Millisecond)
+	l.Duration(docker, "start_to_ready", "docker", "ok", 4500*time.Millisecond)
 	l.Duration(docker, "start_to_settled", "cpu", "ok", 31*time.Second)
 	l.Duration(machine, "stop", "libvirt", "graceful", 1200*time.Millisecond)
 	l.Event(docker, "created")
@@ -123,7 +124,7 @@ func TestBudgetLifecycle(t *testing.T) {
 		}
 	}
 	t.Logf("series: %v", count)
-	if count["container"] > 48 || count["vm"] > 64 || count["container"] != 38 {
+	if count["container"] > 48 || count["vm"] > 64 || count["container"] != 40 {
 		t.Errorf("series: %v", count)
 	}
 }

@@ -170,11 +170,13 @@ func (t *Tracker) hears(runtime string, yes bool) {
 	for r := range t.open {
 		if r.key.runtime == runtime {
 			t.giveUp(r, stop, resync)
+			t.giveUp(r, startToReady, resync)
 		}
 	}
 	for _, r := range t.contained {
 		if r.key.runtime == runtime {
 			r.asked = 0
+			r.boot.lose(resync)
 		}
 	}
 	for _, x := range slices.Clone(t.engines.held) {

@@ -81,6 +81,7 @@ func (t *Tracker) populated(r *run, e workload.Event) {
 	} else {
 		t.giveUp(r, createToStarted, late)
 	}
+	r.boots(when)
 	t.settles(r, done, when)
 	t.again(r, whoOf(e), e.Source, when, e.When)
 }
@@ -89,6 +90,8 @@ func (t *Tracker) emptied(r *run, e workload.Event) {
 	r.seen = workload.Lifecycle{}
 	t.event(r, "stopped")
 	t.giveUp(r, startToSettled, stopped)
+	t.giveUp(r, startToReady, stopped)
+	r.boot = boot{}
 	t.ended.note(whoOf(e), witnessed(e))
 	t.noteEmpty(r, e.When)
 }
@@ -101,6 +104,9 @@ func (t *Tracker) gone(r *run, now time.Duration) {
 	delete(t.groups, r.cgroup)
 	r.cgroup, r.inode = "", 0
 	t.giveUp(r, startToSettled, stopped)
+	if !r.managed {
+		t.giveUp(r, startToReady, stopped)
+	}
 	if r.running {
 		r.unseen = at(now)
 		return

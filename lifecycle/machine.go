@@ -18,24 +18,27 @@ func (t *Tracker) inMachine(e workload.Event) {
 		t.booted(r, e)
 	case workload.EventAgent:
 		t.event(r, "agent_connected")
-		t.finish(r, startToGuestUp, e.Source, done, e.When)
-		t.finish(r, reboot, e.Source, reset, e.When)
+		if r.boot.first(startToGuestUp, e.Source) {
+			t.follows(r, startToGuestUp, e)
+		}
+		t.back(r, e)
 	case workload.EventReboot:
 		if r.reset.ok && e.When-r.reset.at < rebootGap {
 			return
 		}
 		r.reset = at(e.When)
 		t.event(r, "rebooted")
-		t.giveUp(r, startToGuestUp, rebooted)
-		t.giveUp(r, reboot, rebooted)
-		t.begin(r, reboot, e.When)
+		t.resets(r, e.When)
 		// A reset is another boot.
 		t.giveUp(r, startToSettled, rebooted)
 		t.settles(r, reset, at(e.When))
 	case workload.EventShutdown:
 		t.event(r, "shutdown")
 		r.byHost = e.Detail == "host"
-		t.begin(r, stop, e.When)
+		r.shutdown = at(e.When)
+		if !r.open[stop].ok {
+			t.begin(r, stop, e.When)
+		}
 	case workload.EventStopped:
 		t.ends(r, e)
 	}
@@ -86,6 +89,7 @@ func (t *Tracker) booted(r *run, e workload.Event) {
 		t.missed(createToStarted, noCgroup)
 	}
 	t.finish(r, createToStarted, e.Source, done, e.When)
+	r.boots(at(e.When))
 	t.begin(r, startToGuestUp, e.When)
 	t.settles(r, done, at(e.When))
 	t.again(r, whoOf(e), e.Source, at(e.When), e.When)
@@ -107,12 +111,16 @@ func (t *Tracker) ends(r *run, e workload.Event) {
 	}
 	switch reason {
 	case "clean":
-		t.stops(r, e)
+		outcome := graceful
+		if r.byHost {
+			outcome = forced
+		}
+		t.stops(r, outcome, e)
 	case "killed":
 		// The SHUTDOWN that libvirt sends milliseconds before is the end of
 		// the work, and not the request for it.
-		t.cancel(r, stop)
-		t.missed(stop, noRequest)
+		r.shutdown = moment{}
+		t.stops(r, forced, e)
 	case "crashed":
 		t.giveUp(r, stop, stopped)
 	default:
@@ -127,15 +135,21 @@ func (t *Tracker) ends(r *run, e workload.Event) {
 	t.quit(r)
 }
 
-func (t *Tracker) stops(r *run, e workload.Event) {
-	outcome := graceful
-	if r.byHost {
-		outcome = forced
+// stops is an end that libvirt or the guest itself told the beginning of, or both.
+func (t *Tracker) stops(r *run, outcome string, e workload.Event) {
+	t.cancel(r, stop)
+	if r.boot.spent[stop] {
+		return
 	}
-	if !r.open[stop].ok {
+	if r.shutdown.ok {
+		t.took(r, stop, e.Source, outcome, e.When-r.shutdown.at)
+	}
+	if r.poweroff.ok {
+		t.took(r, stop, sourceVsock, outcome, e.When-r.poweroff.at)
+	}
+	if !r.shutdown.ok && !r.poweroff.ok {
 		t.missed(stop, noRequest)
 	}
-	t.finish(r, stop, e.Source, outcome, e.When)
 }
 
 // resynced gives up whatever an event may be missing of.
@@ -149,6 +163,7 @@ func (t *Tracker) resynced() {
 		}
 	}
 	for _, r := range t.machines {
+		r.boot.lose(resync)
 		if r.cgroup == "" && r.unseen.ok {
 			t.lost(r, resync)
 		}
@@ -169,6 +184,7 @@ func (t *Tracker) quit(r *run) {
 	delete(t.machines, r.uuid)
 	r.running, r.uuid = false, ""
 	r.seen = workload.Lifecycle{}
+	r.boot, r.shutdown, r.poweroff = boot{}, moment{}, moment{}
 	r.lived = false
 	if r.cgroup == "" {
 		t.drop(r)

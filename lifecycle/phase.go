@@ -6,6 +6,7 @@ type phase int
 const (
 	createToStarted phase = iota
 	startToGuestUp
+	startToReady
 	startToSettled
 	stop
 	reboot
@@ -13,7 +14,7 @@ const (
 )
 
 func (p phase) String() string {
-	return [...]string{"create_to_started", "start_to_guest_up", "start_to_settled", "stop", "reboot"}[p]
+	return [...]string{"create_to_started", "start_to_guest_up", "start_to_ready", "start_to_settled", "stop", "reboot"}[p]
 }
 
 // phaseOf is the phase of that name.

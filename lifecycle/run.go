@@ -42,12 +42,15 @@ type run struct {
 	running bool
 
 	open [phases]moment
-	// byHost is set when the host asked for the stop.
-	byHost bool
-	reset  moment
-	oom    moment
-	unseen moment
-	seen   workload.Lifecycle
+	boot boot
+	// shutdown and poweroff are when libvirt and when the guest itself said
+	// that it stops; byHost is set when the host asked for it.
+	shutdown, poweroff moment
+	byHost             bool
+	reset              moment
+	oom                moment
+	unseen             moment
+	seen               workload.Lifecycle
 }
 
 // saw notes how long a phase took last.
@@ -57,10 +60,19 @@ func (r *run) saw(p phase, d time.Duration) {
 	case createToStarted:
 		r.seen.CreateToStarted = v
 	case startToGuestUp:
-		r.seen.StartToGuestUp = v
+		firstOf(&r.seen.StartToGuestUp, v)
+	case startToReady:
+		firstOf(&r.seen.StartToReady, v)
 	case startToSettled:
 		r.seen.StartToSettled = v
 	case reboot:
 		r.seen.Reboot = v
+	}
+}
+
+// firstOf keeps what the first source of a run has told.
+func firstOf(have *workload.Value, v workload.Value) {
+	if _, known := have.Get(); !known {
+		*have = v
 	}
 }

@@ -125,6 +125,8 @@ func (t *Tracker) Happened(e workload.Event) {
 		}
 	case workload.EventStarted, workload.EventShutdown, workload.EventStopped, workload.EventReboot, workload.EventAgent:
 		t.inMachine(e)
+	case workload.EventBegan, workload.EventUnready, workload.EventGuestUp, workload.EventReady, workload.EventGuestStops:
+		t.inGuest(e)
 	case workload.EventAskedCreate, workload.EventRan, workload.EventKilled, workload.EventHalted, workload.EventDied, workload.EventOOM:
 		t.inEngine(e)
 	}
@@ -205,6 +207,7 @@ func (t *Tracker) room() bool {
 // begin opens a phase.
 func (t *Tracker) begin(r *run, p phase, when time.Duration) {
 	r.open[p] = at(when)
+	r.boot.spent[p] = false
 	t.open[r] = true
 }
 
@@ -224,6 +227,7 @@ func (t *Tracker) giveUp(r *run, p phase, reason string) {
 	if r.open[p].ok {
 		t.cancel(r, p)
 		t.missed(p, reason)
+		r.boot.spent[p] = true
 	}
 }
 

@@ -65,6 +65,9 @@ func newStage(t *testing.T, change func(*Config)) *stage {
 //	2s created libvirt 7 10    a domain's cgroup, of run 7, with inode 10
 //	3s started vm 7 booted     libvirt's word on the domain vm, which is run 7
 //	4s scrape
+//	5s ready vsock vm 7              a domain's guest; of guest_stops also what for
+//	5s ready docker a 4.9s           Docker's check of a container, and when that was; or "late"
+//	5s ready systemd nspawn a 1 4.9s adopted  a unit, by its group's runtime, id and inode
 //	5s engine_die docker a 137 4.9s  Docker's word, with a code and when it says that it was; or "late"
 func (s *stage) play(script string) {
 	s.t.Helper()
@@ -78,7 +81,7 @@ func (s *stage) play(script string) {
 			s.t.Fatal(err)
 		}
 		s.now = when
-		f = append(f, make([]string, 6)...)
+		f = append(f, make([]string, 8)...)
 		switch kind := workload.EventKind(f[1]); kind {
 		case "scrape":
 			s.Settle(nil)
@@ -86,6 +89,8 @@ func (s *stage) play(script string) {
 			s.Happened(group(kind, when, f[2], f[3], f[4], f[5]))
 		case workload.EventAskedCreate, workload.EventRan, workload.EventKilled, workload.EventHalted, workload.EventDied, workload.EventOOM:
 			s.Happened(engine(kind, when, f[2], f[3], f[4], f[5]))
+		case workload.EventGuestUp, workload.EventGuestStops, workload.EventBegan, workload.EventUnready, workload.EventReady:
+			s.Happened(guest(kind, when, f[2:]))
 		case "engine_up":
 			s.Happened(engine(workload.EventResynced, when, f[2], "", "", ""))
 		case "engine_down":
@@ -128,6 +133,26 @@ func group(kind workload.EventKind, when time.Duration, runtime, id, inode, witn
 	case "adopted":
 		e.Witness = workload.Adopted
 	}
+	return e
+}
+
+// guest is what is told from inside, or of what is inside.
+func guest(kind workload.EventKind, when time.Duration, f []string) workload.Event {
+	var e workload.Event
+	switch source := f[0]; source {
+	case "vsock":
+		e = workload.Event{Identity: workload.Identity{Kind: workload.KindVM, Runtime: "libvirt", ID: f[1], Name: f[1]}, Detail: f[3]}
+		_, _ = fmt.Sscan(f[2], &e.Domain.ID)
+		e.When = when
+	case "systemd":
+		e = group(kind, when, f[1], f[2], f[3], f[5])
+		if d, err := time.ParseDuration(f[4]); err == nil {
+			e.When = d
+		}
+	default:
+		e = engine(kind, when, source, f[1], "", f[2])
+	}
+	e.Kind, e.Source = kind, f[0]
 	return e
 }
 

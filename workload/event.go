@@ -35,6 +35,12 @@ const (
 	EventAgent EventKind = "agent"
 	// EventGuestUp: the guest's init has brought up what is basic.
 	EventGuestUp EventKind = "guest_up"
+	// EventBegan: the run began, by a stamp that somebody kept; it may be of
+	// long before anybody looked.
+	EventBegan EventKind = "began"
+	// EventUnready: the workload is not ready yet, and Source is to tell when
+	// it is.
+	EventUnready EventKind = "unready"
 	// EventReady: the workload is ready for its work, by a word of its own or
 	// by a check that its engine made. Source says whose.
 	EventReady EventKind = "ready"
@@ -94,7 +100,8 @@ type Event struct {
 	// When is on CLOCK_BOOTTIME; see Boottime.
 	When    time.Duration
 	Witness Witness
-	// Source is who tells: "cgroup", "libvirt", "engine".
+	// Source is who tells: "cgroup", "libvirt", "engine", "vsock", "systemd",
+	// "process". An engine tells by its own name of what it has checked.
 	Source string
 	// Identity is what the source knows of the workload by itself; the
 	// Registry may know better.

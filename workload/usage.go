@@ -136,9 +136,11 @@ type GuestMemory struct {
 type Lifecycle struct {
 	// Started is when it started, in nanoseconds since the epoch.
 	Started Value
-	// CreateToStarted, StartToGuestUp, StartToSettled and Reboot are how long
-	// each phase took when it was last seen.
-	CreateToStarted, StartToGuestUp, StartToSettled, Reboot Value
+	// Ready is when it first was ready, likewise.
+	Ready Value
+	// CreateToStarted, StartToGuestUp, StartToReady, StartToSettled and Reboot
+	// are how long each phase took when it was last seen.
+	CreateToStarted, StartToGuestUp, StartToReady, StartToSettled, Reboot Value
 }
 
 // MachineStats is what libvirt knows of a machine's numbers.
