@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -28,6 +30,8 @@ type Options struct {
 	// Docker and Podman are whether to listen to the engines; an empty socket is the usual one.
 	Docker, Podman             bool
 	DockerSocket, PodmanSocket string
+	// StateDir is where what is under way is kept over a restart; empty is nowhere.
+	StateDir string
 	// Services are the service units that are workloads; nil is none of them.
 	Services *regexp.Regexp
 	// Collectors are those that are on.
@@ -69,6 +73,8 @@ func addFlags(app *kingpin.Application) *Options {
 	app.Flag("runtime.podman", "Listen to Podman's events, when its socket may be read.").Default("true").BoolVar(&o.Podman)
 	app.Flag("runtime.podman.socket", "Podman's socket; podman/podman.sock in --path.rundir when empty.").
 		PlaceHolder("PATH").StringVar(&o.PodmanSocket)
+	app.Flag("state.dir", "Where to keep what is starting and stopping over a restart of the exporter; systemd's $STATE_DIRECTORY when empty, and nowhere without either.").
+		PlaceHolder("DIR").StringVar(&o.StateDir)
 	app.Flag("workload.services", "Service units to show as workloads of kind service; the expression has to match the whole unit name, as in nginx\\.service.").
 		PlaceHolder("REGEXP").StringVar(&o.services)
 
@@ -83,6 +89,9 @@ func (o *Options) check() error {
 	o.Collectors = collector.Enabled{}
 	for n, on := range o.collectors {
 		o.Collectors[n] = *on
+	}
+	if given := filepath.SplitList(os.Getenv("STATE_DIRECTORY")); o.StateDir == "" && len(given) > 0 {
+		o.StateDir = given[0]
 	}
 	if o.services != "" {
 		re, err := regexp.Compile("^(?:" + o.services + ")$")

@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata",
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"get": cmdGet, "notified": cmdNotified, "terminate": cmdTerminate,
+			"get": cmdGet, "notified": cmdNotified, "terminate": cmdTerminate, "holds": cmdHolds,
 		},
 	})
 }
@@ -142,6 +142,19 @@ func cmdGet(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	_, err = ts.Stdout().Write(body)
 	ts.Check(err)
+}
+
+// cmdHolds is "holds FILE TEXT": it waits until the text is in the file.
+func cmdHolds(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && bytes.Contains(b, []byte(args[1])) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s: %v: %s", args[0], err, b)
+		}
+	}
 }
 
 // cmdTerminate sends SIGTERM to what runs in the background; testscript's kill knows no such signal.

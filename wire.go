@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -72,10 +73,21 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 	following := cgroupfs.Config{FS: fs, Classifier: classifier, Registry: registry, Logger: logger}
 	var running []func(context.Context) error
 	var onEvent func(libvirt.Event)
+	// last comes after all that runs has ended.
+	last := func() {}
 	if opts.Collectors[collector.Name(workload.SubjectLifecycle.String())] {
 		s.Lifecycle = collector.NewLifecycle()
-		tracker := lifecycle.New(lifecycle.Config{Recorder: s.Lifecycle, CPU: fs.CPU})
+		store := newStore(opts, logger)
+		var saved *lifecycle.Saved
+		if store != nil {
+			saved = store.Load()
+		}
+		tracker := lifecycle.New(lifecycle.Config{Recorder: s.Lifecycle, CPU: fs.CPU, Saved: saved})
 		running = append(running, tracker.Run)
+		if store != nil {
+			running = append(running, func(ctx context.Context) error { return store.Follow(ctx, tracker) })
+			last = func() { store.Write(tracker.Save()) }
+		}
 		s.History, following.Events = tracker, tracker
 		onEvent = func(e libvirt.Event) {
 			if w, ok := e.Signal(workload.Boottime()); ok {
@@ -105,9 +117,23 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 	}
 	s.Run = func(ctx context.Context) error {
 		defer processes.Close()
+		defer last()
 		return together(ctx, running)
 	}
 	return s, nil
+}
+
+// newStore returns what keeps the state, or nil if nothing is to.
+func newStore(opts *Options, logger *slog.Logger) *lifecycle.Store {
+	if opts.StateDir == "" {
+		return nil
+	}
+	boot, err := os.ReadFile(filepath.Join(opts.Procfs, "sys/kernel/random/boot_id"))
+	if err != nil {
+		logger.Warn("What is under way is not saved: the boot has no name", "err", err)
+		return nil
+	}
+	return lifecycle.NewStore(opts.StateDir, strings.TrimSpace(string(boot)), logger)
 }
 
 // engines are those that tell how containers end.

@@ -8,6 +8,9 @@ import (
 
 // created begins a run with its cgroup.
 func (t *Tracker) created(e workload.Event) {
+	if t.found(e) {
+		return
+	}
 	managed := e.Domain.Driver == "qemu" && !e.Domain.Private
 	var r *run
 	if managed && e.Domain.ID > 0 {
@@ -49,6 +52,19 @@ func (t *Tracker) created(e workload.Event) {
 func (t *Tracker) inGroup(r *run, e workload.Event) {
 	switch e.Kind {
 	case workload.EventPopulated:
+		if r.returned == waiting && e.Witness != workload.Adopted {
+			t.deserted(r)
+		}
+		r.returned = present
+		if r.kept && e.Witness == workload.Adopted {
+			if r.managed && r.over {
+				return
+			}
+			if r.over || !r.lived && r.open[createToStarted].ok {
+				// It has started meanwhile.
+				e.Witness = workload.Late
+			}
+		}
 		if r.over {
 			r.again(e.When)
 		}

@@ -72,6 +72,7 @@ func (t *Tracker) machine(e workload.Event) *run {
 }
 
 func (t *Tracker) name(r *run, uuid string) {
+	t.touch()
 	r.uuid, r.running = uuid, true
 	t.machines[uuid] = r
 }
@@ -156,14 +157,21 @@ func (t *Tracker) stops(r *run, outcome string, e workload.Event) {
 func (t *Tracker) resynced() {
 	t.synced = true
 	for r := range t.open {
+		if !r.managed || r.kept {
+			continue
+		}
 		for p := range phases {
-			if r.managed {
-				t.giveUp(r, p, resync)
-			}
+			t.giveUp(r, p, resync)
 		}
 	}
+	for _, r := range t.groups {
+		r.kept = r.kept && (!r.managed || r.uuid != "")
+	}
 	for _, r := range t.machines {
-		r.boot.lose(resync)
+		if !r.kept {
+			r.boot.lose(resync)
+		}
+		r.kept = false
 		if r.cgroup == "" && r.unseen.ok {
 			t.lost(r, resync)
 		}
@@ -181,11 +189,12 @@ func (t *Tracker) lost(r *run, reason string) {
 
 // quit is the end of what libvirt tells. The cgroup may outlive it for a moment.
 func (t *Tracker) quit(r *run) {
+	t.touch()
 	delete(t.machines, r.uuid)
 	r.running, r.uuid = false, ""
 	r.seen = workload.Lifecycle{}
 	r.boot, r.shutdown, r.poweroff = boot{}, moment{}, moment{}
-	r.lived = false
+	r.lived, r.over = false, true
 	if r.cgroup == "" {
 		t.drop(r)
 	}

@@ -37,21 +37,22 @@ const (
 
 // Why something was missed.
 const (
-	timeout   = "timeout"    // its end did not come in time
-	late      = "late"       // it was found out afterwards, by a walk
-	order     = "order"      // its end was told before its beginning
-	removed   = "removed"    // the group went before a process was seen in it
-	stopped   = "stopped"    // the workload ended in between
-	rebooted  = "rebooted"   // the machine was reset in between
-	resync    = "resync"     // libvirt or the engine was connected to anew: events may have been lost
-	clockStep = "clock_step" // the clock that it was stamped on was set
-	unheard   = "unheard"    // libvirt did not tell
-	noCgroup  = "no_cgroup"  // no cgroup was seen to be made for it
-	noRequest = "no_request" // nobody was seen to ask for it
-	noSource  = "no_source"  // nobody tells when this kind of machine starts
-	unknown   = "unknown"    // nobody tells
-	tooMany   = "too_many"   // more workloads than are kept track of
-	unseen    = "unseen"     // its CPU time was not read for too long
+	timeout   = "timeout"            // its end did not come in time
+	late      = "late"               // it was found out afterwards, by a walk
+	order     = "order"              // its end was told before its beginning
+	removed   = "removed"            // the group went before a process was seen in it
+	stopped   = "stopped"            // the workload ended in between
+	rebooted  = "rebooted"           // the machine was reset in between
+	resync    = "resync"             // libvirt or the engine was connected to anew: events may have been lost
+	clockStep = "clock_step"         // the clock that it was stamped on was set
+	unheard   = "unheard"            // libvirt did not tell
+	noCgroup  = "no_cgroup"          // no cgroup was seen to be made for it
+	noRequest = "no_request"         // nobody was seen to ask for it
+	noSource  = "no_source"          // nobody tells when this kind of machine starts
+	unknown   = "unknown"            // nobody tells
+	tooMany   = "too_many"           // more workloads than are kept track of
+	away      = "exporter_restarted" // it happened while the exporter did not run
+	unseen    = "unseen"             // its CPU time was not read for too long
 )
 
 // What the end of a phase was.

@@ -27,8 +27,8 @@ const (
 		container docker create_to_started cgroup ok 0s`
 )
 
-func TestReadiness(t *testing.T) {
-	for name, story := range map[string]struct{ script, want string }{
+func readiness() map[string]story {
+	return map[string]story{
 		"a guest with an agent that also tells of itself": {booted + `
 			5s  guest_up vsock vm 7
 			6s  agent_connected vm 7 channel
@@ -313,7 +313,11 @@ func TestReadiness(t *testing.T) {
 			container nspawn: started
 			container nspawn create_to_started cgroup ok 0s
 			container nspawn: removed`},
-	} {
+	}
+}
+
+func TestReadiness(t *testing.T) {
+	for name, story := range readiness() {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, nil)
 			s.play(story.script)

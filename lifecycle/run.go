@@ -51,6 +51,11 @@ type run struct {
 	oom                moment
 	unseen             moment
 	seen               workload.Lifecycle
+
+	// kept is set on a run that another process began to follow, until libvirt
+	// was listened to anew; returned is whether its group was found again.
+	kept     bool
+	returned returned
 }
 
 // saw notes how long a phase took last.

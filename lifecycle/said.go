@@ -39,6 +39,7 @@ func (t *Tracker) tell(r *run, what said) {
 func (t *Tracker) settle(r *run, who workload.Identity) {
 	if !r.settled {
 		r.identity, r.settled = who, true
+		t.touch()
 		t.flush(r)
 	}
 }

@@ -112,6 +112,7 @@ func (t *Tracker) looked(l look, now sample, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r, s := l.run, l.start
+	t.touch()
 	if t.starting[r] != s {
 		// It has ended, or was reset, in the meantime.
 		return

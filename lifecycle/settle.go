@@ -51,6 +51,8 @@ type settling struct {
 	peak float64
 	// recent begins with the last sample that is a window old, if there is one.
 	recent []sample
+	// resumed is set until the first look of another process.
+	resumed bool
 }
 
 func newSettling(started time.Duration) *settling {
@@ -59,9 +61,10 @@ func newSettling(started time.Duration) *settling {
 
 // feed takes one more sample.
 func (s *settling) feed(now sample) verdict {
-	if s.unseen(now.at) || len(s.recent) > 0 && now.cpu < s.recent[len(s.recent)-1].cpu {
+	if n := len(s.recent); n > 0 && now.cpu < s.recent[n-1].cpu || s.unseen(now.at) && !s.idleSince(now) {
 		return blind
 	}
+	s.resumed = false
 	s.recent = append(s.recent, now)
 	old := 0
 	for old+1 < len(s.recent) && now.at-s.recent[old+1].at >= window {
@@ -73,13 +76,23 @@ func (s *settling) feed(now sample) verdict {
 	long := max(window, now.at-s.recent[0].at)
 	rate := float64(now.cpu-s.recent[0].cpu) / float64(long)
 	s.peak = max(s.peak, rate)
-	if rate > max(idle, share*s.peak) {
+	if rate > s.much() {
 		s.busy = now.at
 	}
 	if now.at-s.busy >= quiet {
 		return calm
 	}
 	return undecided
+}
+
+// much is more than what is quiet, in cores.
+func (s *settling) much() float64 { return max(idle, share*s.peak) }
+
+// idleSince says that no window can have been busy while no process of ours
+// ran: all that was used in that time would not have made one so.
+func (s *settling) idleSince(now sample) bool {
+	n := len(s.recent)
+	return s.resumed && n > 0 && float64(now.cpu-s.recent[n-1].cpu) <= s.much()*float64(window)
 }
 
 // unseen says whether nobody has looked for too long.

@@ -34,6 +34,8 @@ type Config struct {
 	// CPU is the CPU time that a cgroup has used, in nanoseconds. It is called
 	// from Run, without a lock. Nobody looks when starts settle if it is nil.
 	CPU func(cgroup string, inode uint64) (used uint64, ok bool)
+	// Saved is what another process left in this boot; nil is nothing.
+	Saved *Saved
 	// Boottime is the clock that events are stamped on.
 	Boottime func() time.Duration
 	// Now is the clock on the wall.
@@ -70,8 +72,11 @@ type Tracker struct {
 	starting map[*run]*start
 	wake     chan struct{}
 	ended    ended
-	// synced is set once libvirt has been connected to.
-	synced bool
+	// synced is set once libvirt has been connected to, complete once all
+	// groups that there are have been told of.
+	synced, complete bool
+	// news has something when there is more to save.
+	news chan struct{}
 }
 
 // New returns a Tracker that knows of nothing.
@@ -91,11 +96,26 @@ func New(cfg Config) *Tracker {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Tracker{
-		cfg: cfg, groups: map[string]*run{}, machines: map[string]*run{}, numbered: map[int]*run{}, open: map[*run]bool{},
+	t := &Tracker{
+		cfg: cfg, news: make(chan struct{}, 1), groups: map[string]*run{}, machines: map[string]*run{}, numbered: map[int]*run{}, open: map[*run]bool{},
 		starting: map[*run]*start{}, wake: make(chan struct{}, 1),
 		contained: map[who]*run{}, engines: newEngines(cfg.Max, cfg.Timeout),
 		ended: ended{max: cfg.Max, keep: cfg.RestartWithin, last: map[who]moment{}},
+	}
+	if cfg.Saved != nil {
+		t.restore(cfg.Saved)
+	}
+	return t
+}
+
+// News has something each time that there is more to Save.
+func (t *Tracker) News() <-chan struct{} { return t.news }
+
+// touch says that something has changed that outlives the process.
+func (t *Tracker) touch() {
+	select {
+	case t.news <- struct{}{}:
+	default:
 	}
 }
 
@@ -104,6 +124,7 @@ func (t *Tracker) Happened(e workload.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire(t.cfg.Boottime())
+	t.touch()
 	switch e.Kind {
 	case workload.EventMissed:
 		if e.Detail == workload.MissedTooShort {
@@ -139,6 +160,7 @@ func (t *Tracker) Settle(list []*workload.Workload) {
 	defer t.mu.Unlock()
 	now := t.cfg.Boottime()
 	t.expire(now)
+	t.swept()
 	listed := map[*run]bool{}
 	for _, w := range list {
 		r := t.of(w)
@@ -197,15 +219,18 @@ func (t *Tracker) of(w *workload.Workload) *run {
 
 // room says whether one more run can be kept track of.
 func (t *Tracker) room() bool {
-	if len(t.groups)+len(t.machines) < t.cfg.Max {
+	if t.groupsAndMachines() < t.cfg.Max {
 		return true
 	}
 	t.cfg.Recorder.Missed(anything, tooMany)
 	return false
 }
 
+func (t *Tracker) groupsAndMachines() int { return len(t.groups) + len(t.machines) }
+
 // begin opens a phase.
 func (t *Tracker) begin(r *run, p phase, when time.Duration) {
+	t.touch()
 	r.open[p] = at(when)
 	r.boot.spent[p] = false
 	t.open[r] = true
@@ -213,6 +238,7 @@ func (t *Tracker) begin(r *run, p phase, when time.Duration) {
 
 // cancel closes a phase that turned out to be none.
 func (t *Tracker) cancel(r *run, p phase) {
+	t.touch()
 	r.open[p] = moment{}
 	if p == startToSettled {
 		delete(t.starting, r)

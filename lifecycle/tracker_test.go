@@ -182,8 +182,10 @@ func (s *stage) want(lines string) {
 	}
 }
 
-func TestStories(t *testing.T) {
-	for name, story := range map[string]struct{ script, want string }{
+type story struct{ script, want string }
+
+func stories() map[string]story {
+	return map[string]story{
 		"a container's life": {`
 			1s    created   docker a 1
 			1.25s populated docker a 1
@@ -588,7 +590,11 @@ func TestStories(t *testing.T) {
 			missed create_to_started no_source
 			vm kata: stopped
 			vm kata: removed`},
-	} {
+	}
+}
+
+func TestStories(t *testing.T) {
+	for name, story := range stories() {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, nil)
 			s.play(story.script)
