@@ -98,6 +98,9 @@ func families(t *testing.T) map[string]bool {
 		Origin:   workload.OriginCgroup, Cgroup: "/a", Inode: 1, Group: all{},
 		Metadata: workload.Metadata{Kubernetes: workload.Kubernetes{Pod: "a"}},
 	})
+	machine := workload.Machine{UUID: "a", OpenStack: &workload.OpenStack{}}
+	known(reflect.ValueOf(&machine.Stats).Elem())
+	registry.SetMachines([]workload.Machine{machine})
 	registry.Report("cgroup", true)
 	who := workload.Identity{Kind: workload.KindVM, Runtime: "firecracker"}
 	lifecycle := collector.NewLifecycle()

@@ -63,6 +63,11 @@ func shapes() map[string]*workload.Registry {
 	withGuest := newRegistry(machine)
 	withGuest.SetMachines([]workload.Machine{{UUID: uuid, Name: "debian", DomainID: 3, Stats: machineStats()}})
 	withGuest.Report("libvirt", true)
+	nova := newRegistry(machine)
+	nova.SetMachines([]workload.Machine{{UUID: uuid, Name: "instance-0000000e", DomainID: 3, OpenStack: &workload.OpenStack{
+		Instance: "web \"1\"", Flavor: "m1.small", Image: "f0f0d38c-0a5f-4c54-83e5-d48006b888a7",
+		Project: "shop", ProjectID: "38bd8e984a3e435a87e950a441ee55aa", User: "alice", UserID: "18509018d00743c89518135e476003e0",
+	}}})
 	withoutDriver := newRegistry(machine)
 	silent := machineStats()
 	silent.Guest = workload.GuestMemory{}
@@ -96,7 +101,7 @@ func shapes() map[string]*workload.Registry {
 	long := strings.Repeat("ä", 2048)
 	return map[string]*workload.Registry{
 		"docker": newRegistry(docker), "docker_unlimited": newRegistry(unlimited), "podman": newRegistry(podman),
-		"pod_paused": newRegistry(pod), "vm": withGuest, "vm_without_driver": withoutDriver, "vm_without_cgroup": alone,
+		"pod_paused": newRegistry(pod), "vm": withGuest, "vm_without_driver": withoutDriver, "vm_without_cgroup": alone, "vm_nova": nova,
 		"service": newRegistry(service), "vm_process": newRegistry(process), "unreadable": newRegistry(unreadable),
 		"empty": newRegistry(),
 		"hostile": newRegistry(

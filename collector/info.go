@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"slices"
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
@@ -13,66 +12,79 @@ import (
 // workload and too long, or too rarely asked for, to be in every series.
 type infoFamily struct {
 	name, help string
-	// labels are those besides the workload's own four; none: it has no such
-	// series. What is not known is an empty label, which Prometheus holds to be
-	// none.
-	labels func(w *workload.Workload) []*dto.LabelPair
+	// labels are those besides the workload's own four.
+	labels []string
+	// values are theirs; none: the workload has no such series. What is not
+	// known is an empty label, which Prometheus holds to be none.
+	values func(w *workload.Workload) []string
+	// asked are labels that a user asked for by name, or nil.
+	asked func(w *workload.Workload) []workload.Label
 }
 
 // infoFamilies is by name.
 func infoFamilies() []infoFamily {
 	return []infoFamily{
 		{
-			"workload_info",
-			"What else is known of the workload, always 1: its full id, its top cgroup below the mount, the image it was made " +
+			name: "workload_info",
+			help: "What else is known of the workload, always 1: its full id, its top cgroup below the mount, the image it was made " +
 				"from, the machine monitor, containerd's namespace, the project in Incus or LXD, and where its numbers are from " +
 				"(source: cgroup, libvirt or process). label_* are the labels that --runtime.labels asks for.",
-			newInfo,
+			labels: []string{"cgroup", "full_id", "hypervisor", "image", "namespace", "project", "source"},
+			values: func(w *workload.Workload) []string {
+				m := &w.Metadata
+				return []string{w.Cgroup, w.FullID, w.Hypervisor, m.Image, m.Namespace, m.Project, string(w.Origin)}
+			},
+			asked: func(w *workload.Workload) []workload.Label { return w.Metadata.Labels },
 		},
 		{
-			"workload_kubernetes_info",
-			"Which pod the workload is, or is a container of, always 1.",
-			kubernetesInfo,
+			name:   "workload_kubernetes_info",
+			help:   "Which pod the workload is, or is a container of, always 1.",
+			labels: []string{"namespace", "pod", "uid"},
+			values: func(w *workload.Workload) []string {
+				k := &w.Metadata.Kubernetes
+				if k.Pod == "" {
+					return nil
+				}
+				return []string{k.Namespace, k.Pod, k.UID}
+			},
+		},
+		{
+			name:   "workload_openstack_info",
+			help:   "What Nova has noted of the instance, always 1; id is the instance's UUID (nova:instance in the metadata of libvirt's domain XML).",
+			labels: []string{"flavor_name", "image_id", "instance_name", "project_id", "project_name", "user_id", "user_name"},
+			values: func(w *workload.Workload) []string {
+				o := w.OpenStack()
+				if o == nil {
+					return nil
+				}
+				return []string{o.Flavor, o.Image, o.Instance, o.ProjectID, o.Project, o.UserID, o.User}
+			},
 		},
 	}
 }
 
-func newInfo(w *workload.Workload) []*dto.LabelPair {
-	m := &w.Metadata
-	pairs := []*dto.LabelPair{
-		pair("cgroup", clean(w.Cgroup)),
-		pair("full_id", clean(w.FullID)),
-		pair("hypervisor", clean(w.Hypervisor)),
-		pair("image", clean(m.Image)),
-		pair("namespace", clean(m.Namespace)),
-		pair("project", clean(m.Project)),
-		pair("source", string(w.Origin)),
-	}
-	for _, l := range m.Labels {
-		pairs = append(pairs, pair(LabelName(l.Key), clean(l.Value)))
-	}
-	return pairs
-}
-
-func kubernetesInfo(w *workload.Workload) []*dto.LabelPair {
-	k := &w.Metadata.Kubernetes
-	if k.Pod == "" {
+// newInfoMetric is one workload's series of a family, or nil. What is the same
+// for all workloads is there once.
+func newInfoMetric(f *infoFamily, one *dto.Gauge, w *workload.Workload, labels []*dto.LabelPair) *dto.Metric {
+	values := f.values(w)
+	if values == nil {
 		return nil
 	}
-	return []*dto.LabelPair{pair("namespace", clean(k.Namespace)), pair("pod", clean(k.Pod)), pair("uid", clean(k.UID))}
-}
-
-// newInfoMetric is one workload's series of a family, or nil.
-func newInfoMetric(f infoFamily, w *workload.Workload, labels []*dto.LabelPair) *dto.Metric {
-	more := f.labels(w)
-	if more == nil {
-		return nil
+	var asked []workload.Label
+	if f.asked != nil {
+		asked = f.asked(w)
 	}
-	value := 1.0
-	return &dto.Metric{
-		Label: sorted(append(slices.Clone(labels), more...)),
-		Gauge: &dto.Gauge{Value: &value},
+	pairs := make([]dto.LabelPair, len(values))
+	all := make([]*dto.LabelPair, 0, len(labels)+len(values)+len(asked))
+	for i := range values {
+		values[i] = workload.Clean(values[i])
+		pairs[i].Name, pairs[i].Value = &f.labels[i], &values[i]
+		all = append(all, &pairs[i])
 	}
+	for _, l := range asked {
+		all = append(all, pair(LabelName(l.Key), workload.Clean(l.Value)))
+	}
+	return &dto.Metric{Label: sorted(append(all, labels...)), Gauge: one}
 }
 
 // LabelName is the label that a runtime's label is shown as: the key, with what

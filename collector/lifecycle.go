@@ -57,22 +57,22 @@ func NewLifecycle() *Lifecycle {
 
 // Duration implements lifecycle.Recorder.
 func (l *Lifecycle) Duration(who workload.Identity, phase, source, outcome string, took time.Duration) {
-	l.durations.WithLabelValues(string(who.Kind), clean(who.Runtime), phase, source, outcome).Observe(took.Seconds())
+	l.durations.WithLabelValues(string(who.Kind), workload.Clean(who.Runtime), phase, source, outcome).Observe(took.Seconds())
 }
 
 // Event implements lifecycle.Recorder.
 func (l *Lifecycle) Event(who workload.Identity, event string) {
-	l.events.WithLabelValues(string(who.Kind), clean(who.Runtime), event).Inc()
+	l.events.WithLabelValues(string(who.Kind), workload.Clean(who.Runtime), event).Inc()
 }
 
 // Restarted implements lifecycle.Recorder.
 func (l *Lifecycle) Restarted(who workload.Identity) {
-	l.restarts.WithLabelValues(string(who.Kind), clean(who.Runtime)).Inc()
+	l.restarts.WithLabelValues(string(who.Kind), workload.Clean(who.Runtime)).Inc()
 }
 
 // Exited implements lifecycle.Recorder.
 func (l *Lifecycle) Exited(who workload.Identity, reason string) {
-	l.exits.WithLabelValues(string(who.Kind), clean(who.Runtime), reason).Inc()
+	l.exits.WithLabelValues(string(who.Kind), workload.Clean(who.Runtime), reason).Inc()
 }
 
 // Missed implements lifecycle.Recorder.

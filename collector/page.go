@@ -20,6 +20,8 @@ type page struct {
 	// infos are the info metrics, and shown where their samples go.
 	infos []infoFamily
 	shown []*dto.MetricFamily
+	// one is the value of all of them.
+	one *dto.Gauge
 	// hosted and machine are the columns of a workload that is not a machine, and of one that is.
 	hosted, machine []column
 	labels          *labelNames
@@ -46,7 +48,7 @@ type population struct{ kind, runtime string }
 type tally struct{ running, paused int }
 
 func newPage(enabled Enabled, history History) *page {
-	p := &page{history: history, tallies: map[population]*tally{}, labels: &labelNames{"id", "kind", "name", "runtime"}}
+	p := &page{history: history, tallies: map[population]*tally{}, labels: &labelNames{"id", "kind", "name", "runtime"}, one: &dto.Gauge{Value: new(1.0)}}
 	if enabled[Info] {
 		p.infos = infoFamilies()
 	}
@@ -133,6 +135,10 @@ func (p *page) show(r *row) {
 		f := p.families[c.family]
 		f.Metric = append(f.Metric, s.metric)
 	}
+	if r.workload.OpenStack() != r.openStack {
+		// libvirt may tell later than all else what Nova has noted.
+		r.inform(p.infos, p.one, r.identity.labels(p.labels))
+	}
 	for i, m := range r.infos {
 		if m != nil {
 			p.shown[i].Metric = append(p.shown[i].Metric, m)
@@ -206,7 +212,7 @@ func (p *page) newRow(w *workload.Workload, i identity) *row {
 	if w.Kind == workload.KindVM {
 		columns = p.machine
 	}
-	r := newRow(w, i, p.labels, columns, p.infos)
+	r := newRow(w, i, p.labels, columns, p.infos, p.one)
 	key := population{i.kind, i.runtime}
 	if p.tallies[key] == nil {
 		p.tallies[key] = &tally{}

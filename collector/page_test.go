@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	dto "github.com/prometheus/client_model/go"
 
@@ -147,36 +146,6 @@ func TestUnreadableFailsItsSubjectOnly(t *testing.T) {
 			t.Errorf("success of %s is not %s", name, want)
 		}
 	}
-}
-
-func TestClean(t *testing.T) {
-	for in, want := range map[string]string{
-		"":                               "",
-		"plain":                          "plain",
-		"\xff":                           "\uFFFD",
-		strings.Repeat("a", 257):         strings.Repeat("a", 256),
-		"a" + strings.Repeat("ä", 200):   "a" + strings.Repeat("ä", 127),
-		strings.Repeat("\xff\x00", 1000): cut(strings.Repeat("\uFFFD\x00", 1000), 256),
-	} {
-		if got := clean(in); got != want {
-			t.Errorf("clean(%.20q...) = %q, want %q", in, got, want)
-		}
-	}
-}
-
-func FuzzClean(f *testing.F) {
-	f.Add("plain")
-	f.Add(strings.Repeat("ä", 2000))
-	f.Add("\xf0\x9f\x98")
-	f.Fuzz(func(t *testing.T, s string) {
-		got := clean(s)
-		if !utf8.ValidString(got) || len(got) > maxLabelBytes {
-			t.Errorf("clean(%q) = %q", s, got)
-		}
-		if utf8.ValidString(s) && len(s) <= maxLabelBytes && got != s {
-			t.Errorf("clean(%q) = %q, though nothing was wrong with it", s, got)
-		}
-	})
 }
 
 // TestFamilies holds what the formats and the house ask of every row.

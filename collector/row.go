@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -17,9 +16,11 @@ type row struct {
 	// columns says what the samples are, in the same order.
 	columns []column
 	samples []sample
-	// infos are in the order of the page's, nil where there is none.
-	infos []*dto.Metric
-	tally *tally
+	// infos are in the order of the page's, nil where there is none; openStack
+	// is what they were made with.
+	infos     []*dto.Metric
+	openStack *workload.OpenStack
+	tally     *tally
 }
 
 // column is one series of the table, where the page keeps it.
@@ -44,14 +45,13 @@ type sample struct {
 type identity struct{ kind, runtime, id, name string }
 
 func identityOf(w *workload.Workload) identity {
-	return identity{string(w.Kind), clean(w.Runtime), clean(w.ID), clean(w.Name)}
+	return identity{string(w.Kind), workload.Clean(w.Runtime), workload.Clean(w.ID), workload.Clean(w.Name)}
 }
 
 // told apart from another identity that looks the same once it is cleaned: by
 // the inode, as the Registry does it, within the same bound.
 func (i identity) told(inode uint64) identity {
-	mark := fmt.Sprintf("~%d", inode)
-	i.id = cut(i.id, maxLabelBytes-len(mark)) + mark
+	i.id = workload.Apart(i.id, inode)
 	return i
 }
 
@@ -75,12 +75,10 @@ type labelNames [4]string
 
 // newRow allocates whatever the workload will ever need. A series takes some
 // 250 bytes, all of one row's in a few blocks.
-func newRow(w *workload.Workload, who identity, names *labelNames, columns []column, infos []infoFamily) *row {
+func newRow(w *workload.Workload, who identity, names *labelNames, columns []column, infos []infoFamily, one *dto.Gauge) *row {
 	labels := who.labels(names)
 	r := &row{workload: w, identity: who, columns: columns, samples: make([]sample, len(columns))}
-	for _, f := range infos {
-		r.infos = append(r.infos, newInfoMetric(f, w, labels))
-	}
+	r.inform(infos, one, labels)
 	metrics, values := make([]dto.Metric, len(columns)), make([]float64, len(columns))
 	n := 0
 	for i := range columns {
@@ -105,6 +103,14 @@ func newRow(w *workload.Workload, who identity, names *labelNames, columns []col
 		r.samples[i] = sample{metric: m, value: v}
 	}
 	return r
+}
+
+// inform makes the info metrics from what is known now.
+func (r *row) inform(infos []infoFamily, one *dto.Gauge, labels []*dto.LabelPair) {
+	r.infos, r.openStack = make([]*dto.Metric, len(infos)), r.workload.OpenStack()
+	for i := range infos {
+		r.infos[i] = newInfoMetric(&infos[i], one, r.workload, labels)
+	}
 }
 
 // sorted puts pairs in the order of their names, as every format wants them.

@@ -51,12 +51,12 @@ func (c *selfCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	if g.cfg.LibvirtCalls != nil {
 		for call, h := range g.cfg.LibvirtCalls() {
-			ch <- prometheus.MustNewConstHistogram(callsDesc, h.Count, h.Sum, h.Buckets, clean(call))
+			ch <- prometheus.MustNewConstHistogram(callsDesc, h.Count, h.Sum, h.Buckets, workload.Clean(call))
 		}
 	}
 	if g.cfg.Unreadable != nil {
 		for file, n := range g.cfg.Unreadable() {
-			ch <- prometheus.MustNewConstMetric(unreadableDesc, prometheus.CounterValue, float64(n), clean(file))
+			ch <- prometheus.MustNewConstMetric(unreadableDesc, prometheus.CounterValue, float64(n), workload.Clean(file))
 		}
 	}
 	if g.cfg.Descriptors != nil {

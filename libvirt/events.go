@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/digitalocean/go-libvirt"
+
+	"github.com/workload-exporter/workload_exporter/workload"
 )
 
 // EventKind is what happened.
@@ -109,7 +111,7 @@ func parseEvent(message any) (Event, bool) {
 }
 
 func newEvent(d libvirt.Domain, kind EventKind, detail string) Event {
-	return Event{UUID: formatUUID(d.UUID), Name: label(d.Name), DomainID: int(d.ID), Kind: kind, Detail: detail}
+	return Event{UUID: formatUUID(d.UUID), Name: workload.Clean(d.Name), DomainID: int(d.ID), Kind: kind, Detail: detail}
 }
 
 // lifecycleEvent is virDomainEventType and the detail enumeration of each.

@@ -4,15 +4,11 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/digitalocean/go-libvirt"
 
 	"github.com/workload-exporter/workload_exporter/workload"
 )
-
-// nameMax is where a domain's name is cut: it becomes a label.
-const nameMax = 256
 
 // run is one start of a domain: a new start has a new number.
 type run struct {
@@ -111,7 +107,7 @@ func (s *Source) publish() {
 	for i := range s.listed {
 		d := &s.listed[i]
 		m := &machines[i]
-		m.UUID, m.Name, m.DomainID, m.Paused = d.uuid, label(d.handle.Name), d.id, d.paused()
+		m.UUID, m.Name, m.DomainID, m.Paused = d.uuid, workload.Clean(d.handle.Name), d.id, d.paused()
 		if p := s.process[d.run]; p != nil {
 			m.PID, m.Cgroup = p.pid, p.cgroup
 		}
@@ -132,17 +128,4 @@ func configured(s workload.MachineStats) workload.MachineStats {
 func formatUUID(u libvirt.UUID) string {
 	h := hex.EncodeToString(u[:])
 	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
-}
-
-// label makes a name fit for a label: valid UTF-8 and of bounded length.
-func label(name string) string {
-	name = strings.ToValidUTF8(name, string(utf8.RuneError))
-	if len(name) <= nameMax {
-		return name
-	}
-	end := nameMax
-	for !utf8.RuneStart(name[end]) {
-		end--
-	}
-	return name[:end]
 }

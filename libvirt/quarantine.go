@@ -118,7 +118,7 @@ func (g *guests) expire(r run) {
 	defer g.mu.Unlock()
 	if v := g.known[r]; v != nil && v.state == guestCalled {
 		v.state = guestHung
-		g.logger.Warn("libvirt domain quarantined", slog.String("uuid", r.uuid), slog.String("domain", label(v.handle.Name)))
+		g.logger.Warn("libvirt domain quarantined", slog.String("uuid", r.uuid), slog.String("domain", workload.Clean(v.handle.Name)))
 	}
 }
 
@@ -163,7 +163,7 @@ func (g *guests) clear(r run, now time.Time) {
 	defer g.mu.Unlock()
 	if v := g.known[r]; v != nil && v.state == guestSuspect {
 		v.state, v.due = guestReady, now
-		g.logger.Info("libvirt domain answers again", slog.String("uuid", r.uuid), slog.String("domain", label(v.handle.Name)))
+		g.logger.Info("libvirt domain answers again", slog.String("uuid", r.uuid), slog.String("domain", workload.Clean(v.handle.Name)))
 	}
 }
 

@@ -8,11 +8,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-	"unicode/utf8"
 
 	"github.com/digitalocean/go-libvirt"
 )
@@ -184,20 +182,6 @@ func TestParseInventory(t *testing.T) {
 	}
 	if !list[0].starting() || list[0].paused() || list[1].paused() || !list[2].paused() {
 		t.Errorf("%+v", list)
-	}
-}
-
-func TestLabel(t *testing.T) {
-	for in, want := range map[string]string{
-		"web":                    "web",
-		"a\xffb":                 "a\uFFFDb",
-		strings.Repeat("x", 300): strings.Repeat("x", nameMax),
-		strings.Repeat("x", nameMax-1) + "üüü": strings.Repeat("x", nameMax-1),
-		strings.Repeat("\xff\n", 200):          strings.Repeat("\uFFFD\n", nameMax/4),
-	} {
-		if got := label(in); got != want || !utf8.ValidString(got) {
-			t.Errorf("label(%q) = %q", in, got)
-		}
 	}
 }
 

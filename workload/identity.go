@@ -90,6 +90,9 @@ type Machine struct {
 	// Cgroup is any cgroup path that PID is in, empty when unknown.
 	Cgroup string
 	Paused bool
+	// OpenStack is what Nova has noted of the machine, or nil. It is the same
+	// for as long as what it says is.
+	OpenStack *OpenStack
 	// Stats is what was last heard of the machine; see Stats.Updated.
 	Stats MachineStats
 }

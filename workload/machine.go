@@ -34,6 +34,7 @@ func (r *Registry) SetMachines(machines []Machine) {
 	r.heard = r.cfg.Now()
 	for i := range machines {
 		m := &machines[i]
+		m.Name = Clean(m.Name)
 		now[m.UUID] = m
 		if m.DomainID > 0 {
 			r.numbered[m.DomainID] = m

@@ -16,3 +16,10 @@ type Kubernetes struct{ Namespace, Pod, UID string }
 
 // Label is one that a runtime keeps for its user, under the user's own key.
 type Label struct{ Key, Value string }
+
+// OpenStack is what Nova notes of a machine in its definition: the words of its
+// tenant and its operator.
+type OpenStack struct {
+	Instance, Flavor, Image          string
+	Project, ProjectID, User, UserID string
+}

@@ -134,6 +134,7 @@ func (r *Registry) Found(key string, c Candidate) {
 		}
 		r.drop(e)
 	}
+	c.tidy()
 	for _, n := range r.cfg.Namers {
 		n.Expect(&c)
 	}

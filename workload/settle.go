@@ -2,7 +2,6 @@ package workload
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -38,6 +37,7 @@ func (r *Registry) settle() {
 			r.undecided++
 			continue
 		}
+		c.tidy()
 		told := c.ID
 		c.ID, c.Name = cmp.Or(c.ID, c.Name), cmp.Or(c.Name, c.ID)
 		w := newWorkload(&c)
@@ -47,7 +47,8 @@ func (r *Registry) settle() {
 }
 
 // reconsider asks the Resolvers again about a workload that changed inside. Only
-// a change of what it is makes a new identity: names stay as they were.
+// a change of what it is makes a new identity: names stay as they were, unless
+// what it turned out to be has a name of its own.
 func (r *Registry) reconsider(e *entry) {
 	// What is new inside may be the container that a helper serves.
 	r.seeking = seekings
@@ -63,7 +64,11 @@ func (r *Registry) reconsider(e *entry) {
 	} else if opinion != Settled {
 		return
 	}
-	c.ID, c.Name, c.Metadata = w.ID, w.Name, w.Metadata
+	if c.Name == e.candidate.Name || c.Kind == w.Kind && c.Runtime == w.Runtime {
+		c.Name = w.Name
+	}
+	c.ID, c.Metadata = w.ID, w.Metadata
+	c.tidy()
 	next := newWorkload(&c)
 	next.uuid, next.overhead = w.uuid, w.overhead
 	r.release(e)
@@ -79,7 +84,7 @@ func (r *Registry) claim(e *entry, w *Workload) {
 		r.unite(e)
 		return
 	}
-	for {
+	for id, inode := w.ID, w.Inode; ; inode++ {
 		holder := r.taken[w.label()]
 		if holder == nil {
 			break
@@ -92,7 +97,7 @@ func (r *Registry) claim(e *entry, w *Workload) {
 			break
 		}
 		// Two users may each call a container c1, and both are to be seen.
-		w.ID = fmt.Sprintf("%s~%d", w.ID, w.Inode)
+		w.ID = Apart(id, inode)
 	}
 	r.taken[w.label()] = e
 }

@@ -28,6 +28,14 @@ type Workload struct {
 // Machine is what libvirt last said of this workload, or nil.
 func (w *Workload) Machine() *Machine { return w.machine.Load() }
 
+// OpenStack is what Nova has noted of this workload, or nil.
+func (w *Workload) OpenStack() *OpenStack {
+	if m := w.machine.Load(); m != nil {
+		return m.OpenStack
+	}
+	return nil
+}
+
 // Read fills u with the workload's usage as of now, or returns ErrGone.
 func (w *Workload) Read(u *Usage) error {
 	// Once, so that all that is libvirt's was heard together.
