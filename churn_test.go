@@ -253,15 +253,15 @@ func durations(page map[string]*dto.MetricFamily, phase string) (count float64) 
 	return count
 }
 
-// footprint is what the process holds.
-type footprint struct {
+// residue is what the process holds.
+type residue struct {
 	resident                         int64
 	descriptors, watches, goroutines int
 }
 
-func (b *binary) look() footprint {
+func (b *binary) look() residue {
 	b.t.Helper()
-	var f footprint
+	var f residue
 	proc := fmt.Sprintf("/proc/%d/", b.pid)
 	entries, err := os.ReadDir(proc + "fdinfo")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/exporter-toolkit/web"
@@ -32,6 +33,8 @@ type Options struct {
 	DockerSocket, PodmanSocket string
 	// StateDir is where what is under way is kept over a restart; empty is nowhere.
 	StateDir string
+	// FootprintInterval is the time between two looks at images and disks.
+	FootprintInterval time.Duration
 	// Services are the service units that are workloads; nil is none of them.
 	Services *regexp.Regexp
 	// Collectors are those that are on.
@@ -75,6 +78,8 @@ func addFlags(app *kingpin.Application) *Options {
 		PlaceHolder("PATH").StringVar(&o.PodmanSocket)
 	app.Flag("state.dir", "Where to keep what is starting and stopping over a restart of the exporter; systemd's $STATE_DIRECTORY when empty, and nowhere without either.").
 		PlaceHolder("DIR").StringVar(&o.StateDir)
+	app.Flag("footprint.interval", "Time between two looks at a workload's images and disks.").
+		Default("1h").DurationVar(&o.FootprintInterval)
 	app.Flag("workload.services", "Service units to show as workloads of kind service; the expression has to match the whole unit name, as in nginx\\.service.").
 		PlaceHolder("REGEXP").StringVar(&o.services)
 
@@ -103,6 +108,9 @@ func (o *Options) check() error {
 	if !strings.HasPrefix(o.MetricsPath, "/") || o.MetricsPath == "/" || strings.HasPrefix(o.MetricsPath, "/-/") ||
 		strings.ContainsAny(o.MetricsPath, "{} ") {
 		return errors.New("--web.telemetry-path: must be a path other than / and /-/")
+	}
+	if o.FootprintInterval < time.Minute {
+		return errors.New("--footprint.interval: must be at least 1m")
 	}
 	if o.MaxRequests < 0 {
 		return errors.New("--web.max-requests: must not be negative")

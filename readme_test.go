@@ -57,7 +57,7 @@ func TestReadmeFlags(t *testing.T) {
 			t.Errorf("--%s is no flag", flag)
 		}
 	}
-	ours := regexp.MustCompile(`^(collector|path|libvirt|runtime|workload)\b|^web\.(telemetry-path|max-requests|disable-exporter-metrics)$`)
+	ours := regexp.MustCompile(`^(collector|path|libvirt|runtime|footprint|workload)\b|^web\.(telemetry-path|max-requests|disable-exporter-metrics)$`)
 	for flag := range flags {
 		if ours.MatchString(flag) && !named[flag] {
 			t.Errorf("--%s is not there", flag)
@@ -89,6 +89,19 @@ func known(v reflect.Value) {
 	}
 }
 
+// weighed is a Footprint of one population.
+type weighed struct{}
+
+func (weighed) Settle([]*workload.Workload) {}
+func (weighed) Of(*workload.Workload) (f workload.Footprint) {
+	known(reflect.ValueOf(&f).Elem())
+	return f
+}
+
+func (weighed) Host() []workload.HostFootprint {
+	return []workload.HostFootprint{{Kind: workload.KindVM}}
+}
+
 // families is every metric that the exporter can have.
 func families(t *testing.T) map[string]bool {
 	t.Helper()
@@ -111,7 +124,7 @@ func families(t *testing.T) map[string]bool {
 	lifecycle.Missed("exit", "unknown")
 	const host = "collector/testdata/host/"
 	list, done, err := collector.New(collector.Config{
-		Registry: registry, ProcRoot: host + "proc", SysRoot: host + "sys", Lifecycle: lifecycle,
+		Registry: registry, ProcRoot: host + "proc", SysRoot: host + "sys", Lifecycle: lifecycle, Footprint: weighed{},
 		LibvirtCalls: func() map[string]collector.Histogram { return map[string]collector.Histogram{"list": {Count: 1}} },
 		Unreadable:   func() map[string]uint64 { return map[string]uint64{"cpu.stat": 0} },
 		Descriptors:  func() (used, limit int64) { return 0, 0 },

@@ -46,7 +46,7 @@ func serve(ctx context.Context, opts *Options, logger *slog.Logger) error {
 	gatherer := collector.New(collector.Config{
 		Registry: src.Registry, Enabled: opts.Collectors, ProcRoot: opts.Procfs, SysRoot: opts.Sysfs,
 		Runtime: !opts.DisableExporterMetrics, LibvirtCalls: src.LibvirtCalls, Unreadable: src.Unreadable,
-		Descriptors: src.Descriptors, Lifecycle: src.Lifecycle, History: src.History, Logger: logger,
+		Descriptors: src.Descriptors, Lifecycle: src.Lifecycle, History: src.History, Footprint: src.Footprint, Logger: logger,
 	})
 	mux, err := routes(opts, gatherer, walked.Load)
 	if err != nil {

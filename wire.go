@@ -35,6 +35,8 @@ type sources struct {
 	// Both are nil when starts and ends are not followed.
 	Lifecycle *collector.Lifecycle
 	History   collector.History
+	// Footprint is nil when nobody looks at images and disks.
+	Footprint collector.Footprint
 }
 
 // wire makes the sources that the options ask for. An error is one that makes
@@ -114,6 +116,11 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 		registry.Add(l)
 		s.LibvirtCalls = func() map[string]collector.Histogram { return histograms(l.Health().Calls) }
 		running = append(running, l.Run)
+	}
+	if opts.Collectors[collector.Name(workload.SubjectFootprint.String())] {
+		poller := footprints(opts, registry, logger)
+		s.Footprint = poller
+		running = append(running, poller.Run)
 	}
 	s.Run = func(ctx context.Context) error {
 		defer processes.Close()

@@ -55,7 +55,7 @@ func many(n int) *workload.Registry {
 
 // TestRowMemory holds the page to its part of the memory that a workload may cost.
 func TestRowMemory(t *testing.T) {
-	const n, budget = 2000, 11 << 10
+	const n, budget = 2000, 12 << 10
 	list := many(n).Refresh()
 	heap := func() uint64 {
 		runtime.GC()

@@ -26,6 +26,8 @@ type Config struct {
 	// those that run. Both are nil when nobody follows them.
 	Lifecycle *Lifecycle
 	History   History
+	// Footprint is what the workloads take of the host's storage; nil when nobody looks.
+	Footprint Footprint
 	// Now is the clock.
 	Now    func() time.Time
 	Logger *slog.Logger

@@ -50,7 +50,7 @@ func one(value func(*workload.Usage) workload.Value) []series {
 // families is the whole table, less the subjects that are switched off, by name.
 func families(enabled Enabled) []family {
 	table := slices.Concat(cpuFamilies(), memoryFamilies(), pressureFamilies(), ioFamilies(),
-		tasksFamilies(), overheadFamilies(), vmFamilies(), lifecycleFamilies())
+		tasksFamilies(), overheadFamilies(), vmFamilies(), lifecycleFamilies(), footprintFamilies())
 	table = slices.DeleteFunc(table, func(f family) bool { return !enabled[Name(f.subject.String())] })
 	slices.SortFunc(table, func(a, b family) int { return strings.Compare(a.name, b.name) })
 	return table

@@ -47,6 +47,10 @@ func New(cfg Config) *Gatherer {
 	if cfg.Lifecycle != nil {
 		g.registry.MustRegister(cfg.Lifecycle)
 	}
+	if cfg.Footprint != nil {
+		g.page.footprint = cfg.Footprint
+		g.registry.MustRegister(footprintCollector{cfg.Footprint})
+	}
 	if cfg.Enabled[Sources] {
 		g.registry.MustRegister(&sourcesCollector{registry: cfg.Registry, now: cfg.Now})
 	}

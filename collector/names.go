@@ -31,6 +31,8 @@ func (n Name) Help() string {
 	switch n {
 	case Name(workload.SubjectLifecycle.String()):
 		return "starts, stops and reboots: workload_lifecycle_*, restarts, exits and what each workload's phases took"
+	case Name(workload.SubjectFootprint.String()):
+		return "what images and disks take: workload_image_bytes, workload_disk_*, workload_host_image_bytes"
 	case Host:
 		return "the host's CPUs, memory and pressure, and its number of workloads"
 	case Info:

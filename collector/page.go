@@ -27,6 +27,8 @@ type page struct {
 	labels          *labelNames
 	// history is nil when nobody has one.
 	history History
+	// footprint is nil when nobody looks for it.
+	footprint Footprint
 
 	// list is the Registry's, rows what it was made into: the same order, less
 	// what could not be told apart.
@@ -101,11 +103,17 @@ func (p *page) fill(list []*workload.Workload) error {
 	if p.history != nil {
 		p.history.Settle(list)
 	}
+	if p.footprint != nil {
+		p.footprint.Settle(list)
+	}
 	for _, r := range p.rows {
 		p.usage.Reset()
 		err := read(r.workload, &p.usage)
 		if p.history != nil {
 			p.remember(r.workload)
+		}
+		if p.footprint != nil {
+			p.usage.Footprint = p.footprint.Of(r.workload)
 		}
 		switch {
 		case err == nil:

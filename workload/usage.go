@@ -16,6 +16,8 @@ type Usage struct {
 	VM       VM
 	// Lifecycle is not read: it is what was seen of the workload's past.
 	Lifecycle Lifecycle
+	// Footprint is not read either: it was looked at in the background.
+	Footprint Footprint
 	// Paused is set when the group is frozen or the machine is paused.
 	Paused bool
 	// Spent is what each subject's reading cost.
@@ -38,6 +40,7 @@ const (
 	SubjectOverhead
 	SubjectVM
 	SubjectLifecycle
+	SubjectFootprint
 	Subjects
 )
 
@@ -60,6 +63,8 @@ func (s Subject) String() string {
 		return "vm"
 	case SubjectLifecycle:
 		return "lifecycle"
+	case SubjectFootprint:
+		return "footprint"
 	}
 	return "unknown"
 }

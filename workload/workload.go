@@ -36,6 +36,11 @@ func (w *Workload) OpenStack() *OpenStack {
 	return nil
 }
 
+// Holds says whether the container with this full id is the workload, or inside it.
+func (w *Workload) Holds(fullID string) bool {
+	return fullID != "" && (w.FullID == fullID || w.ID == fullID || w.group != nil && w.group.Holds(fullID))
+}
+
 // Read fills u with the workload's usage as of now, or returns ErrGone.
 func (w *Workload) Read(u *Usage) error {
 	// Once, so that all that is libvirt's was heard together.
