@@ -31,6 +31,8 @@ type Options struct {
 	// Docker and Podman are whether to listen to the engines; an empty socket is the usual one.
 	Docker, Podman             bool
 	DockerSocket, PodmanSocket string
+	// Vsock is the port to listen on to guests; 0 is none.
+	Vsock uint32
 	// StateDir is where what is under way is kept over a restart; empty is nowhere.
 	StateDir string
 	// FootprintInterval is the time between two looks at images and disks.
@@ -76,6 +78,8 @@ func addFlags(app *kingpin.Application) *Options {
 	app.Flag("runtime.podman", "Listen to Podman's events, when its socket may be read.").Default("true").BoolVar(&o.Podman)
 	app.Flag("runtime.podman.socket", "Podman's socket; podman/podman.sock in --path.rundir when empty.").
 		PlaceHolder("PATH").StringVar(&o.PodmanSocket)
+	app.Flag("vsock.listen", "Port on AF_VSOCK to hear from guests' systemd when they are up, ready and stopping; 0 for none.").
+		Default("0").PlaceHolder("PORT").Uint32Var(&o.Vsock)
 	app.Flag("state.dir", "Where to keep what is starting and stopping over a restart of the exporter; systemd's $STATE_DIRECTORY when empty, and nowhere without either.").
 		PlaceHolder("DIR").StringVar(&o.StateDir)
 	app.Flag("footprint.interval", "Time between two looks at a workload's images and disks.").

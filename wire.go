@@ -97,6 +97,9 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 			}
 		}
 		running = append(running, engines(opts, registry, tracker, logger)...)
+		if opts.Vsock != 0 {
+			running = append(running, guests(opts, registry, tracker, logger).Run)
+		}
 	}
 	tree := cgroupfs.NewTree(following)
 	registry.Add(tree)
@@ -161,6 +164,18 @@ func engines(opts *Options, registry *workload.Registry, events workload.Events,
 		}
 	}
 	return running
+}
+
+// guests are the machines that tell of themselves.
+func guests(opts *Options, registry *workload.Registry, events workload.Events, logger *slog.Logger) *runtimes.Guests {
+	machines := process.NewGuests(opts.Procfs)
+	return runtimes.NewGuests(runtimes.GuestsConfig{
+		Port: opts.Vsock, Events: events, Reporter: registry, Logger: logger,
+		Find: func(cid uint32) (uuid, name string, ok bool) {
+			g, ok := machines.Find(cid)
+			return g.UUID, g.Name, ok
+		},
+	})
 }
 
 // together runs all until ctx or the first of them ends.

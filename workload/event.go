@@ -79,6 +79,10 @@ const (
 	MissedTooShort = "too_short"
 	// MissedOverflow: the kernel dropped notices, nobody knows how many.
 	MissedOverflow = "overflow"
+	// MissedStranger: who spoke is no machine that is known, or not its root.
+	MissedStranger = "unknown_guest"
+	// MissedGarbled: what a guest said was too long, or did not end.
+	MissedGarbled = "garbled"
 )
 
 // Witness is what an Event's When is worth.
