@@ -24,7 +24,9 @@ type Options struct {
 	// Cgroupfs is the cgroup2 root; empty is the one in mountinfo.
 	Cgroupfs              string
 	Procfs, Sysfs, Rundir string
-	Libvirt               bool
+	// Logdir has kubelet's logs, Pvedir Proxmox's configuration.
+	Logdir, Pvedir string
+	Libvirt        bool
 	// LibvirtSocket is the one to use; empty is the first of the usual ones that is there.
 	LibvirtSocket string
 	LibvirtURI    string
@@ -67,6 +69,8 @@ func addFlags(app *kingpin.Application) *Options {
 	app.Flag("path.procfs", "Where procfs is mounted.").Default(liveProcfs).StringVar(&o.Procfs)
 	app.Flag("path.sysfs", "Where sysfs is mounted.").Default("/sys").StringVar(&o.Sysfs)
 	app.Flag("path.rundir", "Where runtimes keep their state.").Default("/run").StringVar(&o.Rundir)
+	app.Flag("path.logdir", "Where kubelet keeps the logs of pods, whose directories have their names.").Default("/var/log").StringVar(&o.Logdir)
+	app.Flag("path.pvedir", "Where Proxmox VE keeps the configuration of its guests.").Default("/etc/pve").StringVar(&o.Pvedir)
 	app.Flag("libvirt", "Ask libvirt about its machines, when it is there.").Default("true").BoolVar(&o.Libvirt)
 	app.Flag("libvirt.socket", "Read-only socket of libvirt; the usual ones are tried when empty.").
 		PlaceHolder("PATH").StringVar(&o.LibvirtSocket)

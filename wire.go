@@ -65,6 +65,11 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 				Dir: filepath.Join(opts.Rundir, "systemd/machines"), Logger: logger,
 			}),
 		},
+		Namers: []workload.Namer{
+			runtimes.NewPodLogs(opts.Logdir),
+			runtimes.NewPIDFiles(filepath.Join(opts.Rundir, "libvirt/qemu"), fs.PIDs),
+			runtimes.NewProxmox(opts.Pvedir, logger),
+		},
 		Logger: logger,
 	})
 	s := &sources{

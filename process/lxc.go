@@ -40,6 +40,14 @@ func instanceName(full string) string {
 	return full[strings.LastIndexByte(full, '_')+1:]
 }
 
+// project is the other part of that name.
+func project(full string) string {
+	if i := strings.LastIndexByte(full, '_'); i > 0 {
+		return full[:i]
+	}
+	return "default"
+}
+
 // monitorGroups lists where the monitor of a payload may be, likeliest first:
 // LXC counts up from NAME to NAME-1 where an old directory is in the way, and
 // does so for payload and monitor each on its own.

@@ -54,4 +54,9 @@ func TestInstanceName(t *testing.T) {
 			t.Errorf("%s: %s", full, got)
 		}
 	}
+	for full, want := range map[string]string{"c1": "default", "p_c1": "p", "my_proj_c1": "my_proj", "_c1": "default"} {
+		if got := project(full); got != want {
+			t.Errorf("%s: project %s", full, got)
+		}
+	}
 }

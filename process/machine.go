@@ -12,6 +12,8 @@ import (
 type machine struct {
 	workload.Identity
 	hypervisor string
+	// project is Incus' or LXD's, empty for everybody else's.
+	project string
 	// unnamed is set where nobody gave it a name: it may be a probe that ends
 	// in a moment.
 	unnamed bool
@@ -35,7 +37,7 @@ func identify(pid int, hypervisor string, args []string) (machine, bool) {
 	}
 	m.ID, m.Name = q.uuid, q.name
 	if runtime, instance, ok := incusInstance(args, q.name); ok {
-		m.Runtime, m.ID, m.Name = runtime, instance, instanceName(instance)
+		m.Runtime, m.ID, m.Name, m.project = runtime, instance, instanceName(instance), project(instance)
 		return m, true
 	}
 	m.Runtime = "qemu"

@@ -51,7 +51,10 @@ func (r *Resolver) Resolve(c *workload.Candidate) workload.Opinion {
 		return r.machine(c)
 	}
 	switch c.Runtime {
+	case "podman":
+		r.attended(c)
 	case "kubernetes", "cri-o", "containerd", "kata", "unknown":
+		r.attended(c)
 		return r.promote(c)
 	}
 	// A Docker or Podman container in which somebody runs QEMU stays a container.
@@ -127,7 +130,7 @@ func (r *Resolver) lxc(c *workload.Candidate) workload.Opinion {
 			c.Runtime, c.ID, c.Name = m.runtime(), m.name, m.name
 			if c.Runtime != "lxc" {
 				// Two projects may each have a c1: the id keeps the project.
-				c.Name = instanceName(m.name)
+				c.Name, c.Metadata.Project = instanceName(m.name), project(m.name)
 			}
 			return workload.Settled
 		}
@@ -159,6 +162,9 @@ func (r *Resolver) promote(c *workload.Candidate) workload.Opinion {
 		switch {
 		case launcher(name):
 			c.Kind, c.Runtime, c.Hypervisor = workload.KindVM, "kubevirt", hypervisorQEMU
+			// The machine's own name, which is part of the pod's.
+			c.Name = cmp.Or(optionOr(args, "name"), c.Name)
+			c.Metadata.Kubernetes.Namespace = cmp.Or(optionOr(args, "namespace"), c.Metadata.Kubernetes.Namespace)
 			return workload.Settled
 		case name == kataShim:
 			kata = true

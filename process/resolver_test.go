@@ -155,7 +155,7 @@ func TestResolve(t *testing.T) {
 			map[string][]string{"qemu-system-x86": example(t, "by-hand")},
 		},
 		{
-			"kubevirt", container("kubernetes", pod, pod), vm("kubevirt", pod, pod), workload.Settled, "qemu",
+			"kubevirt", container("kubernetes", pod, pod), vm("kubevirt", pod, "testvm"), workload.Settled, "qemu",
 			map[string][]string{"pause": {"/pause"}, "virt-launcher-m": example(t, "kubevirt")},
 		},
 		{
@@ -199,6 +199,9 @@ func TestResolve(t *testing.T) {
 				t.Errorf("opinion %d, want %d", got, tt.opinion)
 			}
 			want := workload.Candidate{Identity: tt.want, Cgroup: "/group", Hypervisor: tt.hypervisor}
+			if tt.want.Runtime == "kubevirt" {
+				want.Metadata.Kubernetes.Namespace = "default"
+			}
 			if diff := cmp.Diff(want, c, cmpopts.EquateComparable()); diff != "" {
 				t.Error(diff)
 			}
@@ -244,6 +247,9 @@ func TestResolveLXC(t *testing.T) {
 		}
 		if c.Identity != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.payload, c.Identity, tt.want)
+		}
+		if incus := c.Runtime == "incus" || c.Runtime == "lxd"; incus != (c.Metadata.Project != "") {
+			t.Errorf("%s: project %q", tt.payload, c.Metadata.Project)
 		}
 	}
 }

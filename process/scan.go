@@ -110,7 +110,7 @@ func (s *Source) inspect(pid int, comm string) (again bool) {
 		}
 		f.candidate = &workload.Candidate{
 			Identity: m.Identity, Origin: workload.OriginProcess, Hypervisor: m.hypervisor,
-			Inode: inode(pid, st.starttime),
+			Inode: inode(pid, st.starttime), Metadata: workload.Metadata{Project: m.project},
 		}
 	}
 	f.group = newGroup(s.proc, pid, st.starttime, s.cfg.Host, s.cfg.Budget, f.candidate == nil)

@@ -175,3 +175,19 @@ func FuzzParseRegistration(f *testing.F) {
 		}
 	})
 }
+
+func TestMachinedImage(t *testing.T) {
+	for root, want := range map[string]string{
+		"":                         "",
+		"/var/lib/machines/deb":    "deb",
+		"/srv/bb":                  "/srv/bb",
+		"/tmp/nspawn-root-a1b2c3":  "",
+		"/var/lib/machines/a/deep": "/var/lib/machines/a/deep",
+	} {
+		c := workload.Candidate{Identity: container("nspawn", "x", "x")}
+		parseRegistration([]byte("NAME=x\nSERVICE=systemd-nspawn\nROOT=" + root + "\n")).apply(&c)
+		if c.Metadata.Image != want {
+			t.Errorf("%s is image %q, want %q", root, c.Metadata.Image, want)
+		}
+	}
+}

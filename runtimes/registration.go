@@ -3,6 +3,7 @@ package runtimes
 import (
 	"cmp"
 	"encoding/hex"
+	"path"
 	"strings"
 
 	"github.com/workload-exporter/workload_exporter/workload"
@@ -11,7 +12,7 @@ import (
 // registration is a file of /run/systemd/machines. It calls itself private;
 // sd-login reads it all the same.
 type registration struct {
-	name, service, class, id string
+	name, service, class, id, root string
 }
 
 // parseRegistration reads KEY=value lines and skips what it does not know.
@@ -30,6 +31,8 @@ func parseRegistration(b []byte) registration {
 			r.service = value
 		case "CLASS":
 			r.class = value
+		case "ROOT":
+			r.root = value
 		case "ID":
 			r.id = dashed(value)
 		}
@@ -90,8 +93,23 @@ func (r registration) apply(c *workload.Candidate) workload.Opinion {
 	default:
 		return workload.NoOpinion
 	}
-	c.ID, c.Name = r.name, r.name
+	c.ID, c.Name, c.Metadata.Image = r.name, r.name, image(r.root)
 	return workload.Settled
+}
+
+// image is what machinectl calls the image in a directory, and the directory
+// itself where machinectl would not find it. A disk image is mounted on one that
+// is made for the run, whose name says nothing.
+func image(root string) string {
+	dir, name := path.Split(root)
+	switch dir {
+	case "/var/lib/machines/", "/usr/local/lib/machines/", "/usr/lib/machines/", "/run/machines/", "/etc/machines/":
+		return name
+	}
+	if strings.HasPrefix(root, "/tmp/") || strings.HasPrefix(root, "/run/") {
+		return ""
+	}
+	return root
 }
 
 // ownsClass says that a candidate is machined's to tell the kind of, and not
