@@ -5,7 +5,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"github.com/workload-exporter/workload_exporter/retry"
 )
 
 // Source keeps the Registry told of libvirt's machines. See New and Run.
@@ -64,13 +65,13 @@ func (s *Source) idle() bool {
 func (s *Source) Run(ctx context.Context) error {
 	// The first scrape is to find numbers: start as if one had just been.
 	_ = s.Sync()
-	var wait backoff
+	var wait retry.Backoff
 	for ctx.Err() == nil {
 		ses, err := s.connect(ctx)
 		if err == nil {
 			var listed bool
 			if listed, err = s.serve(ctx, ses); listed {
-				wait = backoff{}
+				wait = retry.Backoff{}
 			}
 			// Only a daemon that has not just failed us gets a farewell.
 			ses.close(err == nil)
@@ -79,7 +80,7 @@ func (s *Source) Run(ctx context.Context) error {
 			break
 		}
 		s.down(err)
-		sleep(ctx, wait.next())
+		retry.Pause(ctx, wait.Next())
 	}
 	return nil
 }
@@ -89,14 +90,5 @@ func nudge(ch chan<- struct{}) {
 	select {
 	case ch <- struct{}{}:
 	default:
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }

@@ -160,16 +160,6 @@ func TestQuarantine(t *testing.T) {
 	g.clear(a, now)
 }
 
-func TestBackoff(t *testing.T) {
-	var b backoff
-	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
-		want *= time.Second
-		if got := b.next(); got < want*4/5 || got > want*6/5 {
-			t.Errorf("%v, want about %v", got, want)
-		}
-	}
-}
-
 func TestParseInventory(t *testing.T) {
 	list := parseInventory([]libvirt.DomainStatsRecord{
 		{Dom: libvirt.Domain{Name: "gone", ID: -1}},

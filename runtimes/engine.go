@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/workload-exporter/workload_exporter/retry"
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
@@ -51,7 +52,7 @@ func NewEngine(cfg EngineConfig) *Engine {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Logger = cfg.Logger.With("runtime", cfg.Runtime)
-	e := &Engine{cfg: cfg, clock: newClock(), pause: pause, pingAfter: pingAfter, pingWait: pingWait}
+	e := &Engine{cfg: cfg, clock: newClock(), pause: retry.Pause, pingAfter: pingAfter, pingWait: pingWait}
 	e.client = engineClient(e.socket())
 	return e
 }
@@ -66,7 +67,7 @@ func (e *Engine) socket() string {
 // Run connects, and connects again, until ctx ends. It leaves nothing running.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.client.CloseIdleConnections()
-	var wait backoff
+	var wait retry.Backoff
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := e.follow(ctx)
@@ -74,11 +75,11 @@ func (e *Engine) Run(ctx context.Context) error {
 			break
 		}
 		e.down(err)
-		if time.Since(began) > longestWait {
+		if time.Since(began) > retry.Longest {
 			// One that sends rubbish at once is not to be asked each second.
-			wait = backoff{}
+			wait = retry.Backoff{}
 		}
-		e.pause(ctx, wait.next())
+		e.pause(ctx, wait.Next())
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/mdlayher/vsock"
 	"golang.org/x/sys/unix"
 
+	"github.com/workload-exporter/workload_exporter/retry"
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
@@ -84,7 +85,7 @@ func NewGuests(cfg GuestsConfig) *Guests {
 			// Not on the host's own number, which is there only while vhost_vsock is loaded.
 			return vsock.ListenContextID(unix.VMADDR_CID_ANY, port, nil)
 		},
-		peer: vsockPeer, clock: workload.Boottime, pause: pause, patient: patience,
+		peer: vsockPeer, clock: workload.Boottime, pause: retry.Pause, patient: patience,
 	}
 }
 
@@ -98,7 +99,7 @@ func vsockPeer(c net.Conn) (cid, port uint32, ok bool) {
 
 // Run listens, and listens again, until ctx ends. It leaves nothing running.
 func (g *Guests) Run(ctx context.Context) error {
-	var wait backoff
+	var wait retry.Backoff
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := g.serve(ctx)
@@ -110,10 +111,10 @@ func (g *Guests) Run(ctx context.Context) error {
 			g.cfg.Logger.Warn("Guests cannot be heard", "err", err)
 		}
 		g.down = true
-		if time.Since(began) > longestWait {
-			wait = backoff{}
+		if time.Since(began) > retry.Longest {
+			wait = retry.Backoff{}
 		}
-		g.pause(ctx, wait.next())
+		g.pause(ctx, wait.Next())
 	}
 	return nil
 }
