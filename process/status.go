@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"iter"
 
 	"github.com/workload-exporter/workload_exporter/workload"
 )
@@ -13,13 +14,7 @@ type status struct{ rss, swap, hugetlb workload.Value }
 // swap) leaves its value absent, one that says something else makes it unreadable.
 func parseStatus(b []byte) status {
 	var s status
-	for len(b) > 0 {
-		var line []byte
-		line, b = cutLine(b)
-		key, value, ok := bytes.Cut(line, []byte{':'})
-		if !ok {
-			continue
-		}
+	for key, value := range keyed(b) {
 		switch string(key) {
 		case "VmRSS":
 			s.rss = kilobytes(value)
@@ -30,6 +25,18 @@ func parseStatus(b []byte) status {
 		}
 	}
 	return s
+}
+
+// keyed yields the lines KEY:VALUE.
+func keyed(b []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		for line := range bytes.Lines(b) {
+			key, value, ok := bytes.Cut(bytes.TrimSuffix(line, []byte{'\n'}), []byte{':'})
+			if ok && !yield(key, value) {
+				return
+			}
+		}
+	}
 }
 
 func kilobytes(b []byte) workload.Value {
@@ -49,13 +56,7 @@ type storage struct{ read, written workload.Value }
 // requests to a device, and are nobody's workload_io_reads_total.
 func parseIO(b []byte) storage {
 	var s storage
-	for len(b) > 0 {
-		var line []byte
-		line, b = cutLine(b)
-		key, value, ok := bytes.Cut(line, []byte{':'})
-		if !ok {
-			continue
-		}
+	for key, value := range keyed(b) {
 		switch string(key) {
 		case "read_bytes":
 			s.read = plain(value)
@@ -73,9 +74,4 @@ func plain(b []byte) workload.Value {
 		return workload.Unreadable()
 	}
 	return workload.Known(n)
-}
-
-func cutLine(b []byte) (line, rest []byte) {
-	line, rest, _ = bytes.Cut(b, []byte{'\n'})
-	return line, rest
 }
