@@ -39,6 +39,10 @@ type Options struct {
 	StateDir string
 	// FootprintInterval is the time between two looks at images and disks.
 	FootprintInterval time.Duration
+	// Systemd is whether to ask it for the starts of units, SystemdSocket that
+	// of the system bus; empty is the usual one.
+	Systemd       bool
+	SystemdSocket string
 	// Services are the service units that are workloads; nil is none of them.
 	Services *regexp.Regexp
 	// Collectors are those that are on.
@@ -88,6 +92,9 @@ func addFlags(app *kingpin.Application) *Options {
 		PlaceHolder("DIR").StringVar(&o.StateDir)
 	app.Flag("footprint.interval", "Time between two looks at a workload's images and disks.").
 		Default("1h").DurationVar(&o.FootprintInterval)
+	app.Flag("runtime.systemd", "Ask systemd when units started and were ready.").Default("true").BoolVar(&o.Systemd)
+	app.Flag("runtime.systemd.socket", "Socket of the D-Bus system bus; dbus/system_bus_socket in --path.rundir when empty.").
+		PlaceHolder("PATH").StringVar(&o.SystemdSocket)
 	app.Flag("workload.services", "Service units to show as workloads of kind service; the expression has to match the whole unit name, as in nginx\\.service.").
 		PlaceHolder("REGEXP").StringVar(&o.services)
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/containerd/cgroups/v3"
 	"golang.org/x/sync/errgroup"
@@ -95,7 +97,9 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 			running = append(running, func(ctx context.Context) error { return store.Follow(ctx, tracker) })
 			last = func() { store.Write(tracker.Save()) }
 		}
-		s.History, following.Events = tracker, tracker
+		units := systemd(opts, fs, registry, tracker, logger)
+		s.History, following.Events = tracker, heard{tracker, units}
+		running = append(running, units.Run)
 		onEvent = func(e libvirt.Event) {
 			if w, ok := e.Signal(workload.Boottime()); ok {
 				tracker.Happened(w)
@@ -149,6 +153,33 @@ func newStore(opts *Options, logger *slog.Logger) *lifecycle.Store {
 		return nil
 	}
 	return lifecycle.NewStore(opts.StateDir, strings.TrimSpace(string(boot)), logger)
+}
+
+// heard has several told of each event, one after the other.
+type heard []workload.Events
+
+func (h heard) Happened(e workload.Event) {
+	for _, one := range h {
+		one.Happened(e)
+	}
+}
+
+// systemd tells of starts from before, and of units that tell when they are ready.
+func systemd(opts *Options, fs *cgroupfs.FS, registry *workload.Registry, events workload.Events, logger *slog.Logger) *runtimes.Systemd {
+	socket := ""
+	if opts.Systemd {
+		socket = cmp.Or(opts.SystemdSocket, filepath.Join(opts.Rundir, "dbus/system_bus_socket"))
+	}
+	return runtimes.NewSystemd(runtimes.SystemdConfig{
+		Socket: socket, Events: events, Reporter: registry, Logger: logger,
+		Oldest: func(cgroup string) (time.Duration, bool) {
+			pids, err := fs.PIDs(cgroup)
+			if err != nil {
+				return 0, false
+			}
+			return process.Oldest(opts.Procfs, pids)
+		},
+	})
 }
 
 // engines are those that tell how containers end.

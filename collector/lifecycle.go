@@ -103,7 +103,7 @@ func lifecycleFamilies() []family {
 	return []family{
 		{
 			name: "workload_start_timestamp_seconds",
-			help: "When this run started, in seconds since the epoch. Absent when the start was not seen.",
+			help: "When this run started, in seconds since the epoch (cgroup.events or libvirt's STARTED; of one that ran before the exporter InactiveExitTimestampMonotonic of its unit, or starttime in /proc/PID/stat of its oldest process).",
 			typ:  gauge, subject: subject, unit: nanoseconds,
 			series: one(func(u *workload.Usage) workload.Value { return u.Lifecycle.Started }),
 		},

@@ -78,6 +78,10 @@ func (t *Tracker) expects(r *run, source string) {
 
 // ready is the word that a workload is ready. The first of a run is that of its start.
 func (t *Tracker) ready(r *run, e workload.Event) {
+	if e.Witness == workload.Adopted && r.open[startToReady].ok {
+		// It was waited for before the exporter was restarted.
+		e.Witness = workload.Witnessed
+	}
 	if e.Witness == workload.Adopted {
 		r.boot.first(startToReady, e.Source)
 		r.seen.Ready = t.wall(e.When)

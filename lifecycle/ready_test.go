@@ -303,6 +303,19 @@ func readiness() map[string]story {
 			container nspawn: ready
 			container nspawn start_to_ready systemd ok 5s
 			container nspawn: removed`},
+		"a unit that was waited for": {`
+			1s created   nspawn a 1
+			1s populated nspawn a 1
+			2s began     systemd nspawn a 1 0.9s
+			2s unready   systemd nspawn a 1
+			8s began     systemd nspawn a 1 0.9s adopted
+			8s ready     systemd nspawn a 1 5.9s adopted
+			700s scrape`, `
+			container nspawn: created
+			container nspawn: started
+			container nspawn create_to_started cgroup ok 0s
+			container nspawn: ready
+			container nspawn start_to_ready systemd ok 5s`},
 		"another group of the name": {`
 			1s created   nspawn a 1
 			1s populated nspawn a 1

@@ -1,9 +1,11 @@
 package runtimes
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/workload-exporter/workload_exporter/workload"
 )
@@ -23,7 +25,9 @@ type message struct {
 		ID         string
 		Attributes map[string]string
 	}
-	TimeNano int64 `json:"timeNano"`
+	// HealthStatus is Podman's; Docker has it in the action.
+	HealthStatus string
+	TimeNano     int64 `json:"timeNano"`
 }
 
 func decode(line []byte) (message, error) {
@@ -60,9 +64,27 @@ func (m *message) signal(runtime string) (workload.Event, bool) {
 		w.Kind = workload.EventOOM
 	default:
 		// A restart comes last, after all that it consists of.
-		return workload.Event{}, false
+		return w, m.health(&w, runtime)
 	}
 	return w, true
+}
+
+// health is a check of the container: Docker tells of each change, Podman of each check.
+func (m *message) health(w *workload.Event, runtime string) bool {
+	status, ok := strings.CutPrefix(m.Action, "health_status")
+	if !ok {
+		return false
+	}
+	switch cmp.Or(strings.TrimPrefix(status, ": "), m.HealthStatus) {
+	case "healthy":
+		w.Kind = workload.EventReady
+	case "starting", "unhealthy":
+		w.Kind = workload.EventUnready
+	default:
+		return false
+	}
+	w.Source = runtime
+	return true
 }
 
 func (m *message) code(attribute string) int {
