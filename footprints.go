@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"path/filepath"
 
@@ -8,15 +9,21 @@ import (
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
-// footprints looks at images and disks.
-func footprints(opts *Options, registry *workload.Registry, logger *slog.Logger) *footprint.Poller {
+// diskLister is who knows the disks of machines.
+type diskLister func(ctx context.Context, uuids []string) (map[string][]workload.Disk, error)
+
+// footprints looks at images and disks. Without libvirt disks is nil.
+func footprints(opts *Options, registry *workload.Registry, disks diskLister, logger *slog.Logger) *footprint.Poller {
 	mountinfo := filepath.Join(opts.Procfs, "self/mountinfo")
 	walker := footprint.NewWalker(mountinfo)
+	sources := []footprint.Source{
+		footprint.NewDirectories(walker, filepath.Join(opts.Rundir, "systemd/machines"), "/var/lib/lxc"),
+		footprint.NewContainerd(walker, mountinfo, filepath.Join(opts.Rundir, "containerd")),
+	}
+	if disks != nil {
+		sources = append(sources, footprint.NewMachines(disks, mountinfo))
+	}
 	return footprint.New(footprint.Config{
-		List: registry.Refresh, Interval: opts.FootprintInterval, Logger: logger,
-		Sources: []footprint.Source{
-			footprint.NewDirectories(walker, filepath.Join(opts.Rundir, "systemd/machines"), "/var/lib/lxc"),
-			footprint.NewContainerd(walker, mountinfo, filepath.Join(opts.Rundir, "containerd")),
-		},
+		List: registry.Refresh, Interval: opts.FootprintInterval, Sources: sources, Logger: logger,
 	})
 }

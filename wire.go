@@ -119,6 +119,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 	registry.Add(processes)
 
 	running = append(running, tree.Run)
+	var disks diskLister
 	if opts.Libvirt {
 		l := libvirt.New(libvirt.Config{
 			Socket: opts.LibvirtSocket, URI: opts.LibvirtURI, RunDir: filepath.Join(opts.Rundir, "libvirt"),
@@ -126,11 +127,12 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 			CgroupOf: cgroupOf(opts.Procfs), OnEvent: onEvent, Logger: logger,
 		})
 		registry.Add(l)
+		disks = l.Disks
 		s.LibvirtCalls = func() map[string]collector.Histogram { return histograms(l.Health().Calls) }
 		running = append(running, l.Run)
 	}
 	if opts.Collectors[collector.Name(workload.SubjectFootprint.String())] {
-		poller := footprints(opts, registry, logger)
+		poller := footprints(opts, registry, disks, logger)
 		s.Footprint = poller
 		running = append(running, poller.Run)
 	}

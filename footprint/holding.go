@@ -13,7 +13,7 @@ type Item struct {
 }
 
 // Holding is all that one workload has. A sum with a hole is no sum: an Item that
-// should be there and could not be had is unreadable.
+// should be there and could not be had is unreadable, one that nobody tells absent.
 type Holding struct {
 	Items []Item
 	// Allocated and Capacity are of what the workload can write to.
@@ -69,9 +69,9 @@ func summarize(list []*workload.Workload, known map[*workload.Workload]*record) 
 			mine[item.Key] = true
 			shared := item.Shared || holders[item.Key] > 1
 			if shared {
-				f.Shared = f.Shared.Plus(item.Bytes)
+				f.Shared = sum(f.Shared, item.Bytes)
 			} else {
-				f.Unique = f.Unique.Plus(item.Bytes)
+				f.Unique = sum(f.Unique, item.Bytes)
 			}
 			n, ok := item.Bytes.Get()
 			switch {

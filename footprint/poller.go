@@ -14,7 +14,7 @@ import (
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
-// retries is how often in an interval a source is asked that fails.
+// retries is how often in an interval a source that fails is asked at least.
 const retries = 12
 
 // Source looks at the workloads of one runtime. It is asked by one goroutine.
@@ -53,6 +53,8 @@ type record struct {
 	// holding is what was seen when it was last looked, nil if nothing was.
 	holding *Holding
 	looked  time.Time
+	// failed is how often it could not be, since.
+	failed int
 }
 
 // Poller keeps what the sources see.
@@ -253,11 +255,12 @@ func (p *Poller) keep(source int, due []*workload.Workload, found map[*workload.
 		r.due = now.Add(p.cfg.Interval)
 		h, ok := found[w]
 		if ok {
-			r.holding, r.looked = &h, now
+			r.holding, r.looked, r.failed = &h, now, 0
 			continue
 		}
 		if err != nil {
-			r.due = now.Add(p.cfg.Interval / retries)
+			r.due = now.Add(min(p.cfg.Settling<<r.failed, p.cfg.Interval/retries))
+			r.failed = min(r.failed+1, 8)
 		}
 		if now.Sub(r.looked) > 3*p.cfg.Interval {
 			// Too old to be of use to anybody.

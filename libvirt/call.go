@@ -17,6 +17,8 @@ const (
 	procGuest     = "guest_stats"
 	procControl   = "control_info"
 	procPing      = "ping"
+	procXML       = "domain_xml"
+	procDisks     = "disk_stats"
 )
 
 var errDeadline = errors.New("no answer in time")

@@ -8,12 +8,15 @@ import (
 	"net"
 	"slices"
 	"sync"
+
+	"github.com/digitalocean/go-libvirt"
 )
 
 // The procedures that the fake knows, by their numbers on the wire.
 const (
 	wireOpen      = 1
 	wireClose     = 2
+	wireXML       = 14
 	wireAuthList  = 66
 	wireControl   = 229
 	wireSubscribe = 316
@@ -34,6 +37,11 @@ type fakeDomain struct {
 	// params is what a monitor call brings beyond the state.
 	params []byte
 	count  uint32
+	// xml is its description, blocks the answer about its disks, and frozen its
+	// storage: then QEMU does not give it before it is closed.
+	xml    string
+	blocks *fakeDomain
+	frozen chan struct{}
 }
 
 // request is a frame from the client.
@@ -231,6 +239,18 @@ func (c *fakeConn) answer(r request) {
 		state := c.f.control[name]
 		c.f.mu.Unlock()
 		c.reply(r, words(state, 0, 0, 0))
+	case wireXML:
+		name, _ := cutString(r.body)
+		c.note("xml " + name)
+		c.f.mu.Lock()
+		defer c.f.mu.Unlock()
+		for _, d := range c.f.domains {
+			if d.name == name {
+				c.reply(r, appendString(nil, d.xml))
+				return
+			}
+		}
+		c.fail(r, 42, "no domain")
 	case wireStats:
 		c.stats(r)
 	default:
@@ -256,20 +276,29 @@ func (c *fakeConn) stats(r request) {
 	name, _ := cutString(r.body[4:])
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls[name]++
-	f.log = append(f.log, "stats "+name)
+	about := "stats"
+	if binary.BigEndian.Uint32(r.body[len(r.body)-8:]) == uint32(libvirt.DomainStatsBlock) {
+		about = "blocks"
+	} else {
+		f.calls[name]++
+	}
+	f.log = append(f.log, about+" "+name)
 	for _, d := range f.domains {
 		if d.name != name {
 			continue
 		}
-		answer := append(append(appendDomain(words(1), d), words(d.count)...), d.params...)
-		if d.stuck == nil {
+		from, stuck := d, d.stuck
+		if about == "blocks" {
+			from, stuck = d.blocks, d.frozen
+		}
+		answer := append(append(appendDomain(words(1), d), words(from.count)...), from.params...)
+		if stuck == nil {
 			c.reply(r, answer)
 			return
 		}
 		go func() {
 			select {
-			case <-d.stuck:
+			case <-stuck:
 				c.reply(r, answer)
 			case <-c.closed:
 			}
@@ -277,6 +306,13 @@ func (c *fakeConn) stats(r request) {
 		return
 	}
 	c.reply(r, words(0))
+}
+
+// named adds a parameter that is a string.
+func (d *fakeDomain) named(key, s string) *fakeDomain {
+	d.params = appendParam(d.params, key, 7, appendString(nil, s)...)
+	d.count++
+	return d
 }
 
 // with adds a parameter to what a monitor call brings.

@@ -31,7 +31,15 @@ func (p *poller) call(l *lane, r run) {
 				uint32(libvirt.DomainStatsVCPU|libvirt.DomainStatsBalloon|libvirt.DomainStatsCPUTotal),
 				uint32(libvirt.ConnectGetAllDomainsStatsActive|libvirt.ConnectGetAllDomainsStatsNowait))
 		})
-		if s.guests.answer(r, s.statsOf(handle, records, err), time.Now()) {
+		stats := s.statsOf(handle, records, err)
+		if stats != nil && s.guests.wanted(r) && patience.Stop() {
+			// A second call has its own time, and the same quarantine.
+			patience.Reset(s.cfg.MonitorTimeout)
+			if disks, err := s.disks(l.conn, handle); err == nil {
+				s.guests.grant(r, disks)
+			}
+		}
+		if s.guests.answer(r, stats, time.Now()) {
 			nudge(s.wake)
 		}
 	})

@@ -47,6 +47,8 @@ type guests struct {
 	mu     sync.Mutex
 	primed bool
 	known  map[run]*guest
+	// wish is nil when nobody waits for disks.
+	wish *wish
 }
 
 func newGuests(interval time.Duration, logger *slog.Logger) *guests {

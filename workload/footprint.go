@@ -20,3 +20,22 @@ type HostFootprint struct {
 	Runtime        string
 	Unique, Shared uint64
 }
+
+// Disk is one disk of a machine.
+type Disk struct {
+	// Target is what libvirt calls it: "vda".
+	Target string
+	// Common is set where others may have it too: read-only or shareable.
+	Common bool
+	// Layers is its image, and the backing files under that.
+	Layers []DiskLayer
+}
+
+// DiskLayer is one image.
+type DiskLayer struct {
+	// Path is of a file or device of the host; empty for one of the network.
+	Path string
+	// Capacity is the size that the guest sees, Allocated what the host's
+	// storage holds of it.
+	Capacity, Allocated Value
+}
