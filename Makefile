@@ -10,7 +10,7 @@ BENCHTIME ?= 1s
 CHURN ?= 60s
 ARGS ?=
 
-.PHONY: build run test race lint fmt tidy golden dashboards fuzz bench churn e2e check clean
+.PHONY: build run test race lint fmt tidy golden dashboards rules fuzz bench churn e2e check clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -33,6 +33,7 @@ lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
 	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...
 	cd tools/dashboards && $(GO) tool -modfile=../golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...
+	cd tools/prometheus && $(GO) tool -modfile=../golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...
 
 fmt:
 	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint fmt ./...
@@ -40,6 +41,7 @@ fmt:
 tidy:
 	$(GO) mod tidy -diff
 	$(GO) -C tools/dashboards mod tidy -diff
+	$(GO) -C tools/prometheus mod tidy -diff
 
 # Rewrites the expositions that tests compare with; look at the diff.
 golden:
@@ -49,6 +51,13 @@ golden:
 dashboards:
 	$(GO) -C tools/dashboards run . ../../dashboards/grafana
 	$(GO) -C tools/dashboards test -count=1 ./...
+
+# Checks the rules, and tests them in Prometheus' engine, which takes some five minutes to build, once for a Go build cache.
+rules:
+	$(GO) tool -modfile=tools/prometheus/go.mod promtool check rules --lint=all --lint-fatal dashboards/rules/*.yaml
+	$(GO) tool -modfile=tools/pint/go.mod pint --offline --no-color --log-level error lint --min-severity info --fail-on info dashboards/rules
+	$(GO) tool -modfile=tools/prometheus/go.mod promtool test rules dashboards/tests/*.yaml
+	$(GO) -C tools/prometheus test -count=1 -timeout 20m ./...
 
 # Each fuzz target for FUZZTIME; what they find is kept under testdata/fuzz.
 fuzz:
@@ -70,7 +79,7 @@ churn:
 e2e:
 	$(GO) test -tags e2e -count=1 -timeout 50m -v ./e2e
 
-check: tidy lint test e2e
+check: tidy lint test rules e2e
 
 clean:
 	rm -f workload_exporter

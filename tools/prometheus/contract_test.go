@@ -167,7 +167,8 @@ func TestAlerts(t *testing.T) {
 		for _, test := range all.Tests {
 			still := slices.ContainsFunc(test.InputSeries, func(s struct {
 				Series string `yaml:"series"`
-			}) bool {
+			},
+			) bool {
 				return strings.Contains(s.Series, `instance="quiet"`)
 			})
 			first := map[string]model.Duration{}
