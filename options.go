@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,9 +31,10 @@ type Options struct {
 	// LibvirtSocket is the one to use; empty is the first of the usual ones that is there.
 	LibvirtSocket string
 	LibvirtURI    string
-	// Docker and Podman are whether to listen to the engines; an empty socket is the usual one.
-	Docker, Podman             bool
-	DockerSocket, PodmanSocket string
+	// The runtimes that are asked for names, and for more.
+	Docker, Podman, Containerd, CRI, Incus, LXD Runtime
+	// Labels are the keys of the runtimes' labels to show, sorted.
+	Labels []string
 	// Vsock is the port to listen on to guests; 0 is none.
 	Vsock uint32
 	// StateDir is where what is under way is kept over a restart; empty is nowhere.
@@ -54,7 +56,14 @@ type Options struct {
 	DisableExporterMetrics bool
 
 	services   string
+	labels     string
 	collectors map[collector.Name]*bool
+}
+
+// Runtime is whether to ask one, and over which socket; empty is a usual one.
+type Runtime struct {
+	On     bool
+	Socket string
 }
 
 // addFlags makes the flags that fill in Options.
@@ -80,12 +89,22 @@ func addFlags(app *kingpin.Application) *Options {
 		PlaceHolder("PATH").StringVar(&o.LibvirtSocket)
 	app.Flag("libvirt.uri", "Which of the daemon's drivers to ask; qemu:///session for a user's own daemon, by its socket.").
 		Default("qemu:///system").StringVar(&o.LibvirtURI)
-	app.Flag("runtime.docker", "Listen to Docker's events, when its socket may be read.").Default("true").BoolVar(&o.Docker)
-	app.Flag("runtime.docker.socket", "Docker's socket; docker.sock in --path.rundir when empty.").
-		PlaceHolder("PATH").StringVar(&o.DockerSocket)
-	app.Flag("runtime.podman", "Listen to Podman's events, when its socket may be read.").Default("true").BoolVar(&o.Podman)
-	app.Flag("runtime.podman.socket", "Podman's socket; podman/podman.sock in --path.rundir when empty.").
-		PlaceHolder("PATH").StringVar(&o.PodmanSocket)
+	for _, r := range []struct {
+		into               *Runtime
+		flag, what, socket string
+	}{
+		{&o.Docker, "docker", "Listen to Docker, for names and how containers end", "Docker's socket; docker.sock in --path.rundir when empty"},
+		{&o.Podman, "podman", "Listen to Podman, for names and how containers end", "Podman's socket; podman/podman.sock in --path.rundir, and those of users, when empty"},
+		{&o.Containerd, "containerd", "Ask containerd for the names of pods and containers", "containerd's socket; the usual ones are tried when empty"},
+		{&o.CRI, "cri", "Ask CRI-O or cri-dockerd for the names of pods and containers", "CRI socket; the usual ones are tried when empty"},
+		{&o.Incus, "incus", "Ask Incus for projects and images", "Incus' socket; the usual one when empty"},
+		{&o.LXD, "lxd", "Ask LXD for projects and images", "LXD's socket; the usual ones are tried when empty"},
+	} {
+		app.Flag("runtime."+r.flag, r.what+", when its socket may be used.").Default("true").BoolVar(&r.into.On)
+		app.Flag("runtime."+r.flag+".socket", r.socket+".").PlaceHolder("PATH").StringVar(&r.into.Socket)
+	}
+	app.Flag("runtime.labels", "Labels of the runtimes to show in workload_info, by their keys; each becomes label_KEY.").
+		PlaceHolder("KEY,...").StringVar(&o.labels)
 	app.Flag("vsock.listen", "Port on AF_VSOCK to hear from guests' systemd when they are up, ready and stopping; 0 for none.").
 		Default("0").PlaceHolder("PORT").Uint32Var(&o.Vsock)
 	app.Flag("state.dir", "Where to keep what is starting and stopping over a restart of the exporter; systemd's $STATE_DIRECTORY when empty, and nowhere without either.").
@@ -120,6 +139,9 @@ func (o *Options) check() error {
 		}
 		o.Services = re
 	}
+	if err := o.checkLabels(); err != nil {
+		return fmt.Errorf("--runtime.labels: %w", err)
+	}
 	if !strings.HasPrefix(o.MetricsPath, "/") || o.MetricsPath == "/" || strings.HasPrefix(o.MetricsPath, "/-/") ||
 		strings.ContainsAny(o.MetricsPath, "{} ") {
 		return errors.New("--web.telemetry-path: must be a path other than / and /-/")
@@ -133,5 +155,27 @@ func (o *Options) check() error {
 	if err := web.Validate(*o.Web.WebConfigFile); err != nil {
 		return fmt.Errorf("--web.config.file: %w", err)
 	}
+	return nil
+}
+
+// checkLabels refuses what could not be shown, or not for every container.
+func (o *Options) checkLabels() error {
+	shown := map[string]string{}
+	o.Labels = nil
+	for key := range strings.SplitSeq(o.labels, ",") {
+		key = strings.TrimSpace(key)
+		if key == "" {
+			continue
+		}
+		if key == "name" || key == "image" || key == "podId" {
+			return fmt.Errorf("%s: engines have a word of their own under this key", key)
+		}
+		if other, ok := shown[collector.LabelName(key)]; ok {
+			return fmt.Errorf("%s and %s would both be %s", other, key, collector.LabelName(key))
+		}
+		shown[collector.LabelName(key)] = key
+		o.Labels = append(o.Labels, key)
+	}
+	slices.Sort(o.Labels)
 	return nil
 }

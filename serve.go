@@ -88,7 +88,7 @@ func serve(ctx context.Context, opts *Options, logger *slog.Logger) error {
 // firstWalk looks until all that was found has a name, so that the first scrape
 // after READY is a whole one; newcomers do not keep it going.
 func firstWalk(ctx context.Context, registry *workload.Registry) []*workload.Workload {
-	const atMost, every = 2 * time.Second, 50 * time.Millisecond
+	const atMost, every = 6 * time.Second, 50 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	again := time.NewTicker(every)

@@ -82,6 +82,8 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 	following := cgroupfs.Config{FS: fs, Classifier: classifier, Registry: registry, Logger: logger}
 	var running []func(context.Context) error
 	var onEvent func(libvirt.Event)
+	// told is nil when nobody follows starts and ends.
+	var told workload.Events
 	// last comes after all that runs has ended.
 	last := func() {}
 	if opts.Collectors[collector.Name(workload.SubjectLifecycle.String())] {
@@ -98,18 +100,18 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 			last = func() { store.Write(tracker.Save()) }
 		}
 		units := systemd(opts, fs, registry, tracker, logger)
-		s.History, following.Events = tracker, heard{tracker, units}
+		s.History, told, following.Events = tracker, tracker, heard{tracker, units}
 		running = append(running, units.Run)
 		onEvent = func(e libvirt.Event) {
 			if w, ok := e.Signal(workload.Boottime()); ok {
 				tracker.Happened(w)
 			}
 		}
-		running = append(running, engines(opts, registry, tracker, logger)...)
 		if opts.Vsock != 0 {
 			running = append(running, guests(opts, registry, tracker, logger).Run)
 		}
 	}
+	running = append(running, names(opts, registry, told, logger)...)
 	tree := cgroupfs.NewTree(following)
 	registry.Add(tree)
 	processes := process.NewSource(process.Config{
@@ -182,26 +184,6 @@ func systemd(opts *Options, fs *cgroupfs.FS, registry *workload.Registry, events
 			return process.Oldest(opts.Procfs, pids)
 		},
 	})
-}
-
-// engines are those that tell how containers end.
-func engines(opts *Options, registry *workload.Registry, events workload.Events, logger *slog.Logger) []func(context.Context) error {
-	var running []func(context.Context) error
-	for _, e := range []struct {
-		on                     bool
-		runtime, socket, usual string
-	}{
-		{opts.Docker, "docker", opts.DockerSocket, "docker.sock"},
-		{opts.Podman, "podman", opts.PodmanSocket, "podman/podman.sock"},
-	} {
-		if e.on {
-			running = append(running, runtimes.NewEngine(runtimes.EngineConfig{
-				Runtime: e.runtime, Socket: e.socket, Usual: filepath.Join(opts.Rundir, e.usual),
-				Events: events, Reporter: registry, Logger: logger,
-			}).Run)
-		}
-	}
-	return running
 }
 
 // guests are the machines that tell of themselves.

@@ -10,32 +10,37 @@ import (
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
-// EngineConfig is what an Engine needs to know. Runtime, Events and Reporter are required.
+// EngineConfig is what an Engine needs to know. Runtime and Reporter are required.
 type EngineConfig struct {
-	// Runtime is the engine's: "docker" or "podman". It is also the name of the source.
+	// Runtime is the engine's: "docker" or "podman".
 	Runtime string
+	// User is the number of the user whose own engine it is; empty is the host's.
+	User string
 	// Socket was asked for by name; empty is Usual, if that is there.
 	Socket, Usual string
-	Events        workload.Events
-	// Reporter is told whether the engine answers.
-	Reporter interface{ Report(source string, up bool) }
+	// Labels are the keys of those that are asked for.
+	Labels []string
+	// Events is told how containers start and end; it may be nil.
+	Events   workload.Events
+	Reporter Reporter
 	Logger   *slog.Logger
 }
 
-// Engine follows the events of a daemon with Docker's API, over its unix socket.
-// It only tells workload.Events: an engine that hangs holds nobody up.
+// Engine follows the events of a daemon with Docker's API, over its unix socket. It
+// tells workload.Events, and is a workload.Namer that answers from what it was
+// told: an engine that hangs holds nobody up.
 type Engine struct {
 	cfg    EngineConfig
 	client *http.Client
 	clock  clock
-	link   engineLink
-	// answered is set once the engine was heard.
-	answered bool
+	link   link
+	book   *book
 
 	// What tests put their own in for.
 	pause     func(ctx context.Context, d time.Duration)
 	pingAfter time.Duration
 	pingWait  time.Duration
+	listWait  time.Duration
 }
 
 const (
@@ -51,10 +56,19 @@ func NewEngine(cfg EngineConfig) *Engine {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	cfg.Logger = cfg.Logger.With("runtime", cfg.Runtime)
-	e := &Engine{cfg: cfg, clock: newClock(), pause: retry.Pause, pingAfter: pingAfter, pingWait: pingWait}
-	e.client = engineClient(e.socket())
+	cfg.Logger = cfg.Logger.With("runtime", cfg.Source())
+	e := &Engine{cfg: cfg, clock: newClock(), book: newBook(), pause: retry.Pause, pingAfter: pingAfter, pingWait: pingWait, listWait: listWait}
+	e.link = link{source: cfg.Source(), named: cfg.Socket != "", reporter: cfg.Reporter, logger: cfg.Logger}
+	e.client = unixClient(e.socket())
 	return e
+}
+
+// Source is what the engine is called as a source.
+func (c *EngineConfig) Source() string {
+	if c.User == "" {
+		return c.Runtime
+	}
+	return c.Runtime + "@" + c.User
 }
 
 func (e *Engine) socket() string {
@@ -74,7 +88,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		e.down(err)
+		e.book.setHope(e.link.down(e.socket(), err))
 		if time.Since(began) > retry.Longest {
 			// One that sends rubbish at once is not to be asked each second.
 			wait = retry.Backoff{}
@@ -86,6 +100,9 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // tell says something of the engine itself.
 func (e *Engine) tell(kind workload.EventKind) {
+	if e.cfg.Events == nil {
+		return
+	}
 	e.cfg.Events.Happened(workload.Event{
 		Kind: kind, When: workload.Boottime(), Source: engineSource,
 		Identity: workload.Identity{Runtime: e.cfg.Runtime},

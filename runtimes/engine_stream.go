@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -19,21 +17,6 @@ const maxLine = 1 << 20
 
 var errEnded = errors.New("the stream of events ended")
 
-// engineClient talks to a unix socket and nothing else, whatever the daemon answers.
-func engineClient(socket string) *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				var d net.Dialer
-				return d.DialContext(ctx, "unix", socket)
-			},
-			DisableKeepAlives:  true,
-			DisableCompression: true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
 // follow tells what the engine tells, until it cannot be heard any more. First
 // the engine has to answer a question: Podman keeps the header of the events
 // back until there is one.
@@ -42,10 +25,13 @@ func (e *Engine) follow(ctx context.Context) error {
 	if err := e.ping(ctx); err != nil {
 		return err
 	}
+	if err := e.list(ctx); err != nil {
+		return err
+	}
 	e.clock.reset()
 	e.tell(workload.EventResynced)
 	defer e.tell(workload.EventSilent)
-	e.up()
+	e.link.up(e.socket())
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
@@ -54,13 +40,21 @@ func (e *Engine) follow(ctx context.Context) error {
 
 	query := url.Values{
 		"since":   {fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond())},
-		"filters": {`{"type":["container"]}`},
+		"filters": {filters(e.cfg.Runtime)},
 	}
 	err := e.get(ctx, "/events?"+query.Encode(), e.read)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	return err
+}
+
+// filters are for the events that say something. Only Podman has pods.
+func filters(runtime string) string {
+	if runtime == "podman" {
+		return `{"type":["container","pod"]}`
+	}
+	return `{"type":["container"]}`
 }
 
 // watch ends the stream of an engine that does not answer.
@@ -88,19 +82,7 @@ func (e *Engine) ping(ctx context.Context) error {
 }
 
 func (e *Engine) get(ctx context.Context, path string, read func(io.Reader) error) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://engine"+path, http.NoBody)
-	if err != nil {
-		return fmt.Errorf("%s: %w", e.socket(), err)
-	}
-	resp, err := e.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("%s: %w", e.socket(), err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %s", e.socket(), req.URL.Path, resp.Status)
-	}
-	if err := read(resp.Body); err != nil {
+	if err := httpGet(ctx, e.client, path, read); err != nil {
 		return fmt.Errorf("%s: %w", e.socket(), err)
 	}
 	return nil
@@ -118,7 +100,8 @@ func (e *Engine) read(body io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if w, ok := m.signal(e.cfg.Runtime); ok {
+		e.learn(&m)
+		if w, ok := m.signal(e.cfg.Runtime); ok && e.cfg.Events != nil {
 			var sure bool
 			if w.When, sure = e.clock.boottime(m.TimeNano); !sure {
 				w.Witness = workload.Late

@@ -3,6 +3,7 @@ package runtimes
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,13 +34,18 @@ type fakeEngine struct {
 	// streams has a function for each stream of events, which ends it by returning.
 	streams chan func(w io.Writer, gone <-chan struct{})
 	queries chan string
+	// list answers what is asked for the containers; nil is none of them.
+	list atomic.Pointer[http.HandlerFunc]
+	// asked counts the requests by path.
+	mu    sync.Mutex
+	asked map[string]int
 	// hang keeps the answer to a ping back while it is locked.
 	hang sync.RWMutex
 }
 
 func startEngine(t *testing.T, path string) *fakeEngine {
 	t.Helper()
-	f := &fakeEngine{path: path, streams: make(chan func(io.Writer, <-chan struct{}), 8), queries: make(chan string, 8)}
+	f := &fakeEngine{path: path, streams: make(chan func(io.Writer, <-chan struct{}), 8), queries: make(chan string, 8), asked: map[string]int{}}
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +56,15 @@ func startEngine(t *testing.T, path string) *fakeEngine {
 		defer f.hang.RUnlock()
 		_, _ = io.WriteString(w, "OK")
 	})
+	list := func(w http.ResponseWriter, r *http.Request) {
+		if h := f.list.Load(); h != nil {
+			(*h)(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, "[]\n")
+	}
+	mux.HandleFunc("/containers/json", list)
+	mux.HandleFunc("/v4.0.0/libpod/containers/json", list)
 	mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
 		f.queries <- r.URL.RawQuery
 		select {
@@ -57,7 +73,13 @@ func startEngine(t *testing.T, path string) *fakeEngine {
 		case <-r.Context().Done():
 		}
 	})
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	count := func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		f.asked[r.URL.Path]++
+		f.mu.Unlock()
+		mux.ServeHTTP(w, r)
+	}
+	s := &http.Server{Handler: http.HandlerFunc(count), ReadHeaderTimeout: time.Minute}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = s.Serve(l) }()
 	t.Cleanup(func() { _ = s.Close(); <-served })
@@ -76,6 +98,7 @@ func (f flushed) Write(b []byte) (int, error) {
 // rig is an Engine that runs, with all that it tells.
 type rig struct {
 	t       *testing.T
+	engine  *Engine
 	events  chan workload.Event
 	reports chan string
 	pauses  chan time.Duration
@@ -89,8 +112,8 @@ func (r *rig) Report(source string, up bool) { r.reports <- fmt.Sprint(source, "
 
 func run(t *testing.T, cfg EngineConfig, change func(*Engine)) *rig {
 	r := &rig{t: t, events: make(chan workload.Event, 100), reports: make(chan string, 100), pauses: make(chan time.Duration)}
-	cfg.Runtime, cfg.Events, cfg.Reporter = "docker", r, r
-	cfg.Logger = slog.New(slog.NewTextHandler(&r.log, nil))
+	cfg.Runtime, cfg.Events, cfg.Reporter = cmp.Or(cfg.Runtime, "docker"), r, r
+	cfg.Logger = slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	e := NewEngine(cfg)
 	e.pause = func(ctx context.Context, d time.Duration) {
 		select {
@@ -101,6 +124,7 @@ func run(t *testing.T, cfg EngineConfig, change func(*Engine)) *rig {
 	if change != nil {
 		change(e)
 	}
+	r.engine = e
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
@@ -280,7 +304,7 @@ func TestEngineAbsentThenThere(t *testing.T) {
 		t.Error(got)
 	}
 	r.stop()
-	if log := r.log.String(); strings.Count(log, "level=INFO") != 2 || strings.Count(log, "not found") != 1 || strings.Contains(log, "WARN") {
+	if log := r.log.String(); strings.Count(log, "level=INFO") != 1 || strings.Count(log, "not found") != 1 || strings.Contains(log, "WARN") {
 		t.Error(log)
 	}
 }

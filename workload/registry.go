@@ -18,6 +18,9 @@ type Config struct {
 	// it was first seen running, before what was told by then serves. Well
 	// under any scrape interval.
 	Patience time.Duration
+	// Adoption is the same for those that ran already, when all Namers are
+	// asked for all at once.
+	Adoption time.Duration
 	// StatsMaxAge is how old a machine's numbers may be and still be served.
 	StatsMaxAge time.Duration
 	// Now is the clock.
@@ -42,6 +45,8 @@ type Registry struct {
 	// Resolvers are to be asked again: few, however many are settled.
 	waiting map[string]*entry
 	changed map[string]*entry
+	// began is when it was first looked who runs.
+	began time.Time
 	// undecided is how many run and were held back by the last Refresh.
 	undecided int
 	// taken is who has which labels; unions are of those that share them.
@@ -92,6 +97,9 @@ func NewRegistry(cfg Config) *Registry {
 	if cfg.Patience == 0 {
 		cfg.Patience = time.Second
 	}
+	if cfg.Adoption == 0 {
+		cfg.Adoption = 5 * time.Second
+	}
 	if cfg.StatsMaxAge == 0 {
 		cfg.StatsMaxAge = 5 * time.Minute
 	}
@@ -121,6 +129,13 @@ func (r *Registry) Add(s Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sources = append(r.sources, s)
+}
+
+// AddNamer is for one that itself reports to the Registry.
+func (r *Registry) AddNamer(n Namer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cfg.Namers = append(r.cfg.Namers, n)
 }
 
 // Found tells of a candidate. The key is the source's own and names the place
@@ -184,6 +199,13 @@ func (r *Registry) Report(source string, up bool) {
 		s.Heard = r.cfg.Now()
 	}
 	r.statuses[source] = s
+}
+
+// Withdraw says that a source is none any more: its user has left.
+func (r *Registry) Withdraw(source string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.statuses, source)
 }
 
 // Statuses lists the sources that have reported, by name.

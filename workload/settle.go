@@ -22,18 +22,26 @@ func (r *Registry) settle() {
 	}
 	slices.SortFunc(ready, func(a, b *entry) int { return strings.Compare(a.key, b.key) })
 	now := r.cfg.Now()
+	if r.began.IsZero() {
+		r.began = now
+	}
 	r.undecided = 0
 	for _, e := range ready {
 		if e.ran.IsZero() {
 			e.ran = now
 		}
 		c, opinion := r.resolve(e)
+		patience := r.cfg.Patience
 		for _, n := range r.cfg.Namers {
-			if n.Name(&c) == Wait {
-				opinion = Wait
+			if n.Name(&c) != Wait {
+				continue
+			}
+			opinion = Wait
+			if e.ran.Equal(r.began) {
+				patience = r.cfg.Adoption
 			}
 		}
-		if opinion == Wait && now.Sub(e.ran) < r.cfg.Patience {
+		if opinion == Wait && now.Sub(e.ran) < patience {
 			r.undecided++
 			continue
 		}
