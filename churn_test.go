@@ -159,6 +159,8 @@ type binary struct {
 	t   *testing.T
 	pid int
 	url string
+	// end ends it by a signal, once.
+	end func(by syscall.Signal)
 }
 
 func newBinary(t *testing.T, flags ...string) *binary {
@@ -182,13 +184,19 @@ func newBinary(t *testing.T, flags ...string) *binary {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
+	b := &binary{t: t, pid: cmd.Process.Pid, url: "http://" + l.Addr().String() + "/metrics"}
+	ended := false
+	b.end = func(by syscall.Signal) {
+		if ended {
+			return
+		}
+		ended = true
+		_ = cmd.Process.Signal(by)
+		if err := cmd.Wait(); err != nil && by != syscall.SIGKILL {
 			t.Errorf("%v\n%s", err, log.String())
 		}
-	})
-	b := &binary{t: t, pid: cmd.Process.Pid, url: "http://" + l.Addr().String() + "/metrics"}
+	}
+	t.Cleanup(func() { b.end(syscall.SIGTERM) })
 	b.page()
 	return b
 }

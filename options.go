@@ -35,6 +35,8 @@ type Options struct {
 	Docker, Podman, Containerd, CRI, Incus, LXD Runtime
 	// Labels are the keys of the runtimes' labels to show, sorted.
 	Labels []string
+	// Timeout is when a phase that does not end is given up.
+	Timeout time.Duration
 	// Vsock is the port to listen on to guests; 0 is none.
 	Vsock uint32
 	// StateDir is where what is under way is kept over a restart; empty is nowhere.
@@ -105,6 +107,8 @@ func addFlags(app *kingpin.Application) *Options {
 	}
 	app.Flag("runtime.labels", "Labels of the runtimes to show in workload_info, by their keys; each becomes label_KEY.").
 		PlaceHolder("KEY,...").StringVar(&o.labels)
+	app.Flag("lifecycle.timeout", "When a start, stop or reboot that does not end is given up, and counted as missed.").
+		Default("10m").DurationVar(&o.Timeout)
 	app.Flag("vsock.listen", "Port on AF_VSOCK to hear from guests' systemd when they are up, ready and stopping; 0 for none.").
 		Default("0").PlaceHolder("PORT").Uint32Var(&o.Vsock)
 	app.Flag("state.dir", "Where to keep what is starting and stopping over a restart of the exporter; systemd's $STATE_DIRECTORY when empty, and nowhere without either.").
@@ -148,6 +152,9 @@ func (o *Options) check() error {
 	}
 	if o.FootprintInterval < time.Minute {
 		return errors.New("--footprint.interval: must be at least 1m")
+	}
+	if o.Timeout <= 0 {
+		return errors.New("--lifecycle.timeout: must be positive")
 	}
 	if o.MaxRequests < 0 {
 		return errors.New("--web.max-requests: must not be negative")

@@ -93,7 +93,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 		if store != nil {
 			saved = store.Load()
 		}
-		tracker := lifecycle.New(lifecycle.Config{Recorder: s.Lifecycle, CPU: fs.CPU, Saved: saved})
+		tracker := lifecycle.New(lifecycle.Config{Recorder: s.Lifecycle, CPU: fs.CPU, Saved: saved, Timeout: opts.Timeout})
 		running = append(running, tracker.Run)
 		if store != nil {
 			running = append(running, func(ctx context.Context) error { return store.Follow(ctx, tracker) })
