@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"path/filepath"
 
 	"github.com/workload-exporter/workload_exporter/footprint"
+	"github.com/workload-exporter/workload_exporter/runtimes"
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
@@ -19,6 +21,18 @@ func footprints(opts *Options, registry *workload.Registry, disks diskLister, lo
 	sources := []footprint.Source{
 		footprint.NewDirectories(walker, filepath.Join(opts.Rundir, "systemd/machines"), "/var/lib/lxc"),
 		footprint.NewContainerd(walker, mountinfo, filepath.Join(opts.Rundir, "containerd")),
+	}
+	for _, e := range []struct {
+		Runtime
+		runtime, usual string
+	}{
+		{opts.Docker, "docker", "docker.sock"},
+		{opts.Podman, "podman", "podman/podman.sock"},
+	} {
+		if e.On {
+			socket := cmp.Or(e.Socket, filepath.Join(opts.Rundir, e.usual))
+			sources = append(sources, footprint.NewEngine(e.runtime, runtimes.NewSizes(e.runtime, socket).Storage))
+		}
 	}
 	if disks != nil {
 		sources = append(sources, footprint.NewMachines(disks, mountinfo))

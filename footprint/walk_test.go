@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -140,12 +141,13 @@ func newTestGuard(t *testing.T) *guard {
 	}
 	put(t, mounts, []byte("29 1 0:29 / / rw - ext4 /dev/vda rw\n"+b.String()))
 	g := newGuard(mounts)
-	g.patience = 5 * time.Millisecond
 	return g
 }
 
 // What hangs is left behind, once for each path, and others go on.
-func TestStuck(t *testing.T) {
+func TestStuck(t *testing.T) { synctest.Test(t, testStuck) }
+
+func testStuck(t *testing.T) {
 	g, release := newTestGuard(t), make(chan struct{})
 	fine := func(path string) error {
 		_, err := guarded(context.Background(), g, path, func(func() error) (int, error) { return 1, nil })
@@ -181,25 +183,27 @@ func TestStuck(t *testing.T) {
 		t.Errorf("too many: %v", err)
 	}
 	close(release)
-	for deadline := time.Now().Add(10 * time.Second); fine("/mnt/1/a") != nil; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("what came back is still held to be stuck")
-		}
+	synctest.Wait()
+	if err := fine("/mnt/1/a"); err != nil {
+		t.Errorf("what came back is still held to be stuck: %v", err)
 	}
 }
 
 // A walk that takes long is not one that hangs.
 func TestSlowIsNotStuck(t *testing.T) {
-	g := newTestGuard(t)
-	n, err := guarded(t.Context(), g, "/x", func(beat func() error) (int, error) {
-		for end := time.Now().Add(20 * g.patience); time.Now().Before(end); time.Sleep(g.patience / 10) {
-			if err := beat(); err != nil {
-				return 0, err
+	synctest.Test(t, func(t *testing.T) {
+		g := newTestGuard(t)
+		n, err := guarded(t.Context(), g, "/x", func(beat func() error) (int, error) {
+			for range 1000 {
+				time.Sleep(g.patience / 2)
+				if err := beat(); err != nil {
+					return 0, err
+				}
 			}
+			return 7, nil
+		})
+		if n != 7 || err != nil {
+			t.Errorf("%d, %v", n, err)
 		}
-		return 7, nil
 	})
-	if n != 7 || err != nil {
-		t.Errorf("%d, %v", n, err)
-	}
 }

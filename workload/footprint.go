@@ -39,3 +39,19 @@ type DiskLayer struct {
 	// storage holds of it.
 	Capacity, Allocated Value
 }
+
+// Storage is what a container engine tells of one container's.
+type Storage struct {
+	// ID is the container's, Pod that of its pod; empty without one.
+	ID, Pod string
+	// Written is the layer that it writes to.
+	Written Value
+	// Layers is its image's. One that two containers have has one key.
+	Layers []Layer
+}
+
+// Layer is one of an image.
+type Layer struct {
+	Key   string
+	Bytes Value
+}
