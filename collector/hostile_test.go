@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -52,7 +53,7 @@ func exposed(t *testing.T, families []*dto.MetricFamily, format expfmt.Format) m
 	all := map[string]*dto.MetricFamily{}
 	for d := expfmt.NewDecoder(&b, format); ; {
 		f := &dto.MetricFamily{}
-		if err := d.Decode(f); err == io.EOF {
+		if err := d.Decode(f); errors.Is(err, io.EOF) {
 			return all
 		} else if err != nil {
 			t.Fatal(err)

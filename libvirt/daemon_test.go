@@ -139,9 +139,14 @@ func (d *daemon) virsh(args ...string) string {
 
 func (d *daemon) create(name string, vcpus int) {
 	d.t.Helper()
-	d.write(name+".xml", fmt.Sprintf(`<domain type='qemu'><name>%s</name><memory unit='MiB'>16</memory><vcpu>%d</vcpu>
+	d.createWith(name, vcpus, "")
+}
+
+func (d *daemon) createWith(name string, vcpus int, metadata string) {
+	d.t.Helper()
+	d.write(name+".xml", fmt.Sprintf(`<domain type='qemu'><name>%s</name>%s<memory unit='MiB'>16</memory><vcpu>%d</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os>
-<devices><emulator>%s</emulator><memballoon model='virtio'><stats period='5'/></memballoon></devices></domain>`, name, vcpus, d.emulator()))
+<devices><emulator>%s</emulator><memballoon model='virtio'><stats period='5'/></memballoon></devices></domain>`, name, metadata, vcpus, d.emulator()))
 	d.virsh("create", filepath.Join(d.dir, name+".xml"))
 }
 
@@ -290,6 +295,41 @@ func TestRealDaemon(t *testing.T) {
 	d.signal(syscall.SIGCONT)
 	for proc, c := range r.Health().Calls {
 		t.Logf("%-14s %4d calls, %.2f ms on average, %d errors", proc, c.Count, 1000*c.Sum/float64(c.Count), c.Errors)
+	}
+}
+
+// TestRealDaemonOfNova has the daemon keep Nova's notes and give them back as it
+// writes them.
+func TestRealDaemonOfNova(t *testing.T) {
+	d := startDaemon(t)
+	_, metadata, _ := strings.Cut(readNova(t, "yoga-25.1.0"), "<metadata>")
+	metadata, _, _ = strings.Cut(metadata, "</metadata>")
+	hostile := strings.Replace(metadata, "provider-instance", "a&quot;} 1&#10;# EOF &lt;"+strings.Repeat("ä", 200), 1)
+	d.createWith("nova", 1, "<metadata>"+metadata+"</metadata>")
+	d.createWith("hostile", 1, "<metadata>"+hostile+"</metadata>")
+	d.create("plain", 1)
+	r := launch(t, Config{Socket: d.socket, URI: "qemu:///session", PIDDir: d.pidDir(), Interval: 500 * time.Millisecond, GuestInterval: time.Second})
+	// A QEMU that is still busy starting is asked again.
+	eventually(t, "all three definitions", func() bool { return r.Health().Calls[procXML].Count == 3 })
+	for _, name := range []string{"nova", "hostile"} {
+		eventually(t, "Nova's notes of "+name, func() bool { return r.reg.machine(name).OpenStack != nil })
+	}
+	want := parseOpenStack(readNova(t, "yoga-25.1.0"))
+	if got := r.reg.machine("nova").OpenStack; got == nil || *got != *want {
+		t.Errorf("nova is %+v, want %+v", got, want)
+	}
+	want.Instance = workload.Clean("a\"} 1\n# EOF <" + strings.Repeat("ä", 200))
+	if got := r.reg.machine("hostile").OpenStack; got == nil || *got != *want {
+		t.Errorf("hostile is %+v, want %+v", got, want)
+	}
+	if got := r.reg.machine("plain").OpenStack; got != nil {
+		t.Errorf("plain is %+v", got)
+	}
+	if c := r.Health().Calls[procXML]; c.Count != 3 || c.Errors != 0 {
+		t.Errorf("%d definitions asked for, %d errors", c.Count, c.Errors)
+	}
+	for proc, c := range r.Health().Calls {
+		t.Logf("%-14s %4d calls, %.2f ms on average", proc, c.Count, 1000*c.Sum/float64(c.Count))
 	}
 }
 

@@ -98,7 +98,7 @@ func parseCommon(text string) (map[string]bool, error) {
 // disks asks QEMU, by way of libvirt, for a machine's disks. It waits for as long
 // as either takes.
 func (s *Source) disks(c *conn, handle libvirt.Domain) ([]workload.Disk, error) {
-	text, err := wait(c, procXML, func(l *libvirt.Libvirt) (string, error) { return l.DomainGetXMLDesc(handle, 0) })
+	text, err := definition(c, handle)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package libvirt
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/digitalocean/go-libvirt"
@@ -32,6 +33,10 @@ func (p *poller) call(l *lane, r run) {
 				uint32(libvirt.ConnectGetAllDomainsStatsActive|libvirt.ConnectGetAllDomainsStatsNowait))
 		})
 		stats := s.statsOf(handle, records, err)
+		if stats != nil && s.guests.unknown(r) && patience.Stop() {
+			patience.Reset(s.cfg.MonitorTimeout)
+			s.describe(l.conn, handle, r)
+		}
 		if stats != nil && s.guests.wanted(r) && patience.Stop() {
 			// A second call has its own time, and the same quarantine.
 			patience.Reset(s.cfg.MonitorTimeout)
@@ -43,6 +48,25 @@ func (p *poller) call(l *lane, r run) {
 			nudge(s.wake)
 		}
 	})
+}
+
+// definition is a domain's XML, without secrets. It waits for the domain's lock.
+func definition(c *conn, handle libvirt.Domain) (string, error) {
+	return wait(c, procXML, func(l *libvirt.Libvirt) (string, error) { return l.DomainGetXMLDesc(handle, 0) })
+}
+
+// describe reads a domain's definition, once a run: what Nova notes there is of
+// its making.
+func (s *Source) describe(c *conn, handle libvirt.Domain, r run) {
+	text, err := definition(c, handle)
+	if err != nil {
+		// It is asked for again with the next numbers.
+		return
+	}
+	if len(text) > definitionMax {
+		s.cfg.Logger.Warn("libvirt domain has too long a definition", slog.String("uuid", r.uuid), slog.Int("bytes", len(text)))
+	}
+	s.guests.describe(r, parseOpenStack(text))
 }
 
 // statsOf is the numbers in a reply, nil if there are none: the daemon leaves

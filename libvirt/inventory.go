@@ -111,7 +111,7 @@ func (s *Source) publish() {
 		if p := s.process[d.run]; p != nil {
 			m.PID, m.Cgroup = p.pid, p.cgroup
 		}
-		m.Stats = s.guests.stats(d.run)
+		m.Stats, m.OpenStack = s.guests.heard(d.run)
 		if m.Stats.Updated.Before(oldest) {
 			m.Stats = configured(m.Stats)
 		}

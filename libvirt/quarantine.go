@@ -34,6 +34,10 @@ type guest struct {
 	// due is when to call it next, or to ask about it when it is suspect.
 	due   time.Time
 	stats workload.MachineStats
+	// described is set once the definition of this run was read, and openStack
+	// is what Nova has noted in it.
+	described bool
+	openStack *workload.OpenStack
 }
 
 // guests is who is to be polled, who is in quarantine, and what was heard. It
@@ -169,14 +173,31 @@ func (g *guests) clear(r run, now time.Time) {
 	}
 }
 
-// stats is what was last heard of a run.
-func (g *guests) stats(r run) workload.MachineStats {
+// heard is what was last heard of a run, and what Nova has noted of it.
+func (g *guests) heard(r run) (workload.MachineStats, *workload.OpenStack) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if v := g.known[r]; v != nil {
-		return v.stats
+		return v.stats, v.openStack
 	}
-	return workload.MachineStats{}
+	return workload.MachineStats{}, nil
+}
+
+// unknown says whether the definition of a run is yet to be read.
+func (g *guests) unknown(r run) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	v := g.known[r]
+	return v != nil && !v.described
+}
+
+// describe notes what was in it.
+func (g *guests) describe(r run, o *workload.OpenStack) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if v := g.known[r]; v != nil {
+		v.described, v.openStack = true, o
+	}
 }
 
 // stuck says whether at least n calls are past their time.

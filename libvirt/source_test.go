@@ -247,7 +247,7 @@ func TestEventsComeBeforeTheList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(machineNamed(1))
 		r := start(t, f, nil)
-		want := []string{"auth", "open", "auth", "open", "subscribe", "subscribe", "subscribe", "list", "stats vm1"}
+		want := []string{"auth", "open", "auth", "open", "subscribe", "subscribe", "subscribe", "list", "stats vm1", "xml vm1"}
 		if diff := cmp.Diff(want, f.seen()); diff != "" {
 			t.Errorf("calls (-want +got):\n%s", diff)
 		}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -94,10 +95,8 @@ func guestFile(c *workload.Candidate) (string, bool) {
 
 // ask has a file read, by who is at it already or by somebody new.
 func (p *Proxmox) ask(file string) {
-	for _, queued := range p.queue {
-		if queued == file {
-			return
-		}
+	if slices.Contains(p.queue, file) {
+		return
 	}
 	if len(p.queue) < guestsMax {
 		p.queue = append(p.queue, file)
