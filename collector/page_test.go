@@ -231,3 +231,31 @@ func TestNobodyInherits(t *testing.T) {
 		t.Errorf("%d series of the one that knows its tasks:\n%s", n, page)
 	}
 }
+
+// TestNovaComesLater has libvirt tell first that a machine runs, and what Nova
+// notes of it when it has got round to asking.
+func TestNovaComesLater(t *testing.T) {
+	const uuid = "8a0fe0b5-3c53-4f5b-9d0c-2b7b3e4f5a6b"
+	registry := newRegistry()
+	tell := func(o *workload.OpenStack) {
+		registry.SetMachines([]workload.Machine{{UUID: uuid, Name: "instance-1", DomainID: 3, Stats: machineStats(), OpenStack: o}})
+	}
+	g := New(Config{Registry: registry, Enabled: workloadsOnly()})
+	first := &workload.OpenStack{Instance: "first"}
+	for _, tt := range []struct {
+		o    *workload.OpenStack
+		want string
+	}{{nil, ""}, {first, "first"}, {first, "first"}, {&workload.OpenStack{Instance: "renamed"}, "renamed"}, {nil, ""}} {
+		tell(tt.o)
+		page := text(t, g)
+		if n := strings.Count(page, "workload_openstack_info{"); (n == 1) != (tt.want != "") || !strings.Contains(page, "workload_info{") {
+			t.Errorf("%d series for %q", n, tt.want)
+		}
+		if tt.want != "" && !strings.Contains(page, `instance_name="`+tt.want+`"`) {
+			t.Errorf("it is not %q:\n%s", tt.want, page)
+		}
+		if !strings.Contains(page, `name="instance-1"`) {
+			t.Error("the name of the workload is another")
+		}
+	}
+}
