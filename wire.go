@@ -82,6 +82,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 	following := cgroupfs.Config{FS: fs, Classifier: classifier, Registry: registry, Logger: logger}
 	var running []func(context.Context) error
 	var onEvent func(libvirt.Event)
+	var booting func(uuid string) bool
 	// told is nil when nobody follows starts and ends.
 	var told workload.Events
 	// last comes after all that runs has ended.
@@ -102,6 +103,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 		units := systemd(opts, fs, registry, tracker, logger)
 		s.History, told, following.Events = tracker, tracker, heard{tracker, units}
 		running = append(running, units.Run)
+		booting = tracker.Booting
 		onEvent = func(e libvirt.Event) {
 			if w, ok := e.Signal(workload.Boottime()); ok {
 				tracker.Happened(w)
@@ -126,7 +128,7 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 		l := libvirt.New(libvirt.Config{
 			Socket: opts.LibvirtSocket, URI: opts.LibvirtURI, RunDir: filepath.Join(opts.Rundir, "libvirt"),
 			PIDDir: filepath.Join(opts.Rundir, "libvirt/qemu"), Registry: registry,
-			CgroupOf: cgroupOf(opts.Procfs), OnEvent: onEvent, Logger: logger,
+			CgroupOf: cgroupOf(opts.Procfs), OnEvent: onEvent, Booting: booting, Logger: logger,
 		})
 		registry.Add(l)
 		disks = l.Disks

@@ -54,6 +54,9 @@ type Config struct {
 	// libvirt sent those of one kind, before the Registry has the list that
 	// the event brings about. It must not block. May be nil.
 	OnEvent func(Event)
+	// Booting says whether somebody waits for a machine's agent. Of those it is
+	// found out, after each (re)connection, whether it came in the meantime. May be nil.
+	Booting func(uuid string) bool
 
 	Logger *slog.Logger
 	// Now is the clock that stamps events and numbers.

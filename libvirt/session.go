@@ -124,6 +124,9 @@ func (v *serving) received(ctx context.Context, l listing) error {
 	if !v.listed {
 		v.listed = true
 		v.s.resynced()
+		if v.s.cfg.Booting != nil {
+			v.ses.monitor.work.Go(func() { v.s.findAgents(v.ses.monitor, l.domains) })
+		}
 		v.polling.Go(func() { v.s.poll(ctx, v.ses.monitor) })
 	}
 	return nil

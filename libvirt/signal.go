@@ -26,9 +26,12 @@ func (e Event) Signal(heard time.Duration) (workload.Event, bool) {
 		w.Kind = workload.EventReboot
 	case EventAgentConnected:
 		w.Kind = workload.EventAgent
-		if e.Detail == "domain started" {
+		switch e.Detail {
+		case "domain started":
 			// The channel is there; nobody in the guest has opened it.
 			return workload.Event{}, false
+		case foundAgent:
+			w.Witness = workload.Adopted
 		}
 	case EventResynced:
 		return workload.Event{Kind: workload.EventResynced, When: heard, Source: SourceName}, true

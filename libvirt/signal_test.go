@@ -21,6 +21,7 @@ func TestSignal(t *testing.T) {
 		{EventReboot, "", workload.EventReboot},
 		{EventAgentConnected, "channel", workload.EventAgent},
 		{EventAgentConnected, "domain started", ""},
+		{EventAgentConnected, "found", workload.EventAgent},
 		{EventAgentDisconnected, "channel", ""},
 		{EventResumed, "unpaused", ""},
 		{EventSuspended, "paused", ""},
@@ -33,6 +34,9 @@ func TestSignal(t *testing.T) {
 			Kind: tt.want, When: time.Minute, Source: "libvirt", Detail: tt.detail,
 			Identity: workload.Identity{Kind: workload.KindVM, Runtime: "libvirt", ID: "u", Name: "n"},
 			Domain:   workload.Domain{Driver: "qemu", ID: 7},
+		}
+		if tt.detail == "found" {
+			want.Witness = workload.Adopted
 		}
 		if tt.want == "" {
 			want = workload.Event{}

@@ -17,6 +17,10 @@ func (t *Tracker) inMachine(e workload.Event) {
 	case workload.EventStarted:
 		t.booted(r, e)
 	case workload.EventAgent:
+		if e.Witness == workload.Adopted {
+			t.wasUp(r, e.Source)
+			return
+		}
 		t.event(r, "agent_connected")
 		if r.boot.first(startToGuestUp, e.Source) {
 			t.follows(r, startToGuestUp, e)

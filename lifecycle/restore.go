@@ -9,6 +9,9 @@ import (
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
+// sourceLibvirt is who tells of agents.
+const sourceLibvirt = "libvirt"
+
 // returned is how far a run that another process knew of has been found again.
 type returned int
 
@@ -233,4 +236,33 @@ func (t *Tracker) leftBehind(r *run) {
 		t.giveUp(r, p, away)
 	}
 	t.ended.note(who{r.key.runtime, r.key.id, path.Dir(r.cgroup)}, moment{t.cfg.Boottime(), false})
+}
+
+// Booting says whether the agent of a machine is waited for.
+func (t *Tracker) Booting(uuid string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.machines[uuid]
+	return r != nil && len(t.awaits(r, sourceLibvirt)) > 0
+}
+
+// awaits is the phases that a source may yet tell the end of.
+func (t *Tracker) awaits(r *run, source string) (list []phase) {
+	now := t.cfg.Boottime()
+	for p, since := range map[phase]moment{startToGuestUp: r.boot.since, reboot: r.boot.down} {
+		if since.ok && now-since.at <= t.cfg.Timeout && !r.boot.told[telling{p, source}] && !r.boot.spent[p] {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// wasUp is a guest of which the agent came while nobody listened: whenever it
+// comes again would be too late.
+func (t *Tracker) wasUp(r *run, source string) {
+	for _, p := range t.awaits(r, source) {
+		r.boot.first(p, source)
+		t.cancel(r, p)
+		t.missed(p, late)
+	}
 }

@@ -190,6 +190,27 @@ func TestAway(t *testing.T) {
 			missed create_to_started exporter_restarted
 			missed exit exporter_restarted`,
 		},
+		"an agent connects, and again": {
+			"1s created libvirt 7 10\n2s started vm 7 booted", "created libvirt 7 10 adopted\nresynced\nagent_connected vm 7 found", "9s agent_connected vm 7 channel\n10s removed libvirt 7 10", `
+			vm libvirt: created
+			vm libvirt: started
+			vm libvirt create_to_started libvirt ok 1s
+			missed start_to_guest_up late
+			vm libvirt: agent_connected
+			vm libvirt: removed`,
+		},
+		"an agent connects after a reset": {
+			"1s created libvirt 7 10\n2s started vm 7 booted\n3s agent_connected vm 7 channel\n4s reboot vm 7", "created libvirt 7 10 adopted\nresynced\nagent_connected vm 7 found", "9s agent_connected vm 7 channel\n10s removed libvirt 7 10", `
+			vm libvirt: created
+			vm libvirt: started
+			vm libvirt create_to_started libvirt ok 1s
+			vm libvirt: agent_connected
+			vm libvirt start_to_guest_up libvirt ok 1s
+			vm libvirt: rebooted
+			missed reboot late
+			vm libvirt: agent_connected
+			vm libvirt: removed`,
+		},
 		"libvirt is lost twice": {
 			"1s created libvirt 7 10\n2s started vm 7 booted", "created libvirt 7 10 adopted\nresynced\n7s resynced", "9s agent_connected vm 7 channel\n10s removed libvirt 7 10", `
 			vm libvirt: created
@@ -301,6 +322,27 @@ func TestSeenOverARestart(t *testing.T) {
 	s.Settle(list)
 	if got := s.Of(list[0]); got != before || got == (workload.Lifecycle{}) {
 		t.Errorf("%+v, and %+v before", got, before)
+	}
+}
+
+func TestBooting(t *testing.T) {
+	s := newStage(t, nil)
+	for _, step := range []struct {
+		script string
+		want   bool
+	}{
+		{"1s created libvirt 7 10", false},
+		{"2s started vm 7 booted", true},
+		{"3s agent_connected vm 7 channel", false},
+		{"4s reboot vm 7", true},
+		{"5s agent_connected vm 7 channel", false},
+		{"6s reboot vm 7", true},
+		{"700s scrape", false},
+	} {
+		s.play(step.script)
+		if got := s.Booting("vm"); got != step.want {
+			t.Errorf("%s: %v", step.script, got)
+		}
 	}
 }
 
