@@ -37,7 +37,12 @@ func (t *Tracker) noteEmpty(r *run, when time.Duration) {
 	}
 	x.empty = at(when)
 	t.over(x)
-	if x.died.ok && x.explained() || !t.engines.heard[r.key.runtime] {
+	heard, known := t.engines.heard[r.key.runtime]
+	if !known {
+		// Nobody tells whether it was asked to end.
+		t.missed(stop, noSource)
+	}
+	if x.died.ok && x.explained() || !heard {
 		t.conclude(x, unknown)
 	}
 }

@@ -50,6 +50,7 @@ func TestIdentityOfTheRegistry(t *testing.T) {
 		vm kata: started
 		missed create_to_started no_source
 		vm kata: stopped
+		missed stop no_source
 		missed exit unknown`)
 }
 

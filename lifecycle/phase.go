@@ -48,7 +48,7 @@ const (
 	unheard   = "unheard"            // libvirt did not tell
 	noCgroup  = "no_cgroup"          // no cgroup was seen to be made for it
 	noRequest = "no_request"         // nobody was seen to ask for it
-	noSource  = "no_source"          // nobody tells when this kind of machine starts
+	noSource  = "no_source"          // nobody tells that of this kind of workload
 	unknown   = "unknown"            // nobody tells
 	tooMany   = "too_many"           // more workloads than are kept track of
 	away      = "exporter_restarted" // it happened while the exporter did not run

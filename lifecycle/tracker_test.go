@@ -191,6 +191,7 @@ func stories() map[string]story {
 			1.25s populated docker a 1
 			9s    empty     docker a 1
 			9.1s  removed   docker a 1`, `
+			missed stop no_source
 			missed exit unknown
 			container docker: created
 			container docker: started
@@ -207,12 +208,14 @@ func stories() map[string]story {
 			20s empty     docker a 2
 			23s populated docker a 2
 			24s removed   docker a 2`, `
+			missed stop no_source
 			missed exit unknown
 			container docker: created
 			container docker: started
 			container docker create_to_started cgroup ok 0s
 			container docker: stopped
 			container docker: removed
+			missed stop no_source
 			missed exit unknown
 			container docker: created
 			container docker: started
@@ -232,6 +235,7 @@ func stories() map[string]story {
 			304s created   docker a 2
 			304s populated docker a 2
 			304s removed docker a 2`, `
+			missed stop no_source
 			missed exit unknown
 			container docker: created
 			container docker: started
@@ -250,6 +254,7 @@ func stories() map[string]story {
 			3s created   lxc bob/c 2
 			3s populated lxc bob/c 2
 			4s removed   lxc bob/c 2`, `
+			missed stop no_source
 			missed exit unknown
 			container lxc: created
 			container lxc: started
@@ -266,6 +271,7 @@ func stories() map[string]story {
 			20s oom_kill  docker a 1
 			21s empty     docker a 1
 			21s removed   docker a 1`, `
+			missed stop no_source
 			container docker: created
 			container docker: started
 			container docker create_to_started cgroup ok 0s
@@ -279,6 +285,7 @@ func stories() map[string]story {
 			20s oom_kill  docker a 1
 			31s empty     docker a 1
 			31s removed   docker a 1`, `
+			missed stop no_source
 			missed exit unknown
 			container docker: oom_kill
 			container docker: stopped
@@ -289,6 +296,7 @@ func stories() map[string]story {
 			5s empty     docker a 1
 			6s populated docker a 1
 			6s removed   docker a 1`, `
+			missed stop no_source
 			missed exit unknown
 			container docker: stopped
 			container docker: started
@@ -304,6 +312,7 @@ func stories() map[string]story {
 			6s populated docker a 2
 			6s removed   docker a 2`, `
 			missed create_to_started late
+			missed stop no_source
 			missed exit unknown
 			container docker: created
 			container docker: started
@@ -584,6 +593,7 @@ func stories() map[string]story {
 			2s populated kata a 1
 			3s empty     kata a 1
 			3s removed   kata a 1`, `
+			missed stop no_source
 			missed exit unknown
 			vm kata: created
 			vm kata: started
