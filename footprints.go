@@ -34,6 +34,18 @@ func footprints(opts *Options, registry *workload.Registry, disks diskLister, lo
 			sources = append(sources, footprint.NewEngine(e.runtime, runtimes.NewSizes(e.runtime, socket).Storage))
 		}
 	}
+	for _, i := range []struct {
+		Runtime
+		runtime, usual string
+	}{
+		{opts.Incus, "incus", "/var/lib/incus/unix.socket"},
+		{opts.LXD, "lxd", "/var/lib/lxd/unix.socket"},
+	} {
+		if i.On {
+			socket := cmp.Or(i.Socket, i.usual)
+			sources = append(sources, footprint.NewInstances(i.runtime, filepath.Dir(socket), walker, runtimes.NewVolumes(i.runtime, socket).Volumes))
+		}
+	}
 	if disks != nil {
 		sources = append(sources, footprint.NewMachines(disks, mountinfo))
 	}

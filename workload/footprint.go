@@ -55,3 +55,15 @@ type Layer struct {
 	Key   string
 	Bytes Value
 }
+
+// Volume is the root of an Incus or LXD instance.
+type Volume struct {
+	// ID is the instance's, with its project where that is not the default.
+	ID string
+	// Used is what it alone takes, absent where the storage does not count;
+	// Size is its quota, absent without one.
+	Used, Size Value
+	// Directory is where its files are below the daemon's directory, where the
+	// storage is one of directories.
+	Directory string
+}
