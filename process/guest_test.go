@@ -87,6 +87,10 @@ func TestGuests(t *testing.T) {
 	f.remove(10, "")
 	f.put(14, "qemu-system-x86", 2, qemuWith(uuidB, "vhost-vsock-pci,guest-cid=3")...)
 	want(3, uuidB)
+	// As is its process id.
+	f.remove(14, "")
+	f.put(14, "qemu-system-x86", 3, qemuWith(uuidA, "vhost-vsock-pci,guest-cid=3")...)
+	want(3, uuidA)
 	f.remove(14, "")
 	want(3, "")
 	// Two that claim one number: nobody has it.
