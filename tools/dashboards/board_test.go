@@ -162,7 +162,7 @@ func TestMetrics(t *testing.T) {
 	if len(known) < 60 {
 		t.Fatalf("only %d names in the goldens", len(known))
 	}
-	maps.Copy(known, namesIn(t, rules, `(?m)^\s*(?:- )?record: *(\S+)`))
+	maps.Copy(known, namesIn(t, rules, `record: "?([a-z_:0-9]+)`))
 	used := map[string]bool{}
 	each(t, func(file, panel string, query parser.Expr) {
 		parser.Inspect(query, func(n parser.Node, _ []parser.Node) error {

@@ -7,11 +7,11 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// attributed is what workloads cost: their cgroups, and what serves them from outside, which a container has and a VM does not.
+// What workloads cost: their cgroups, and what serves them from outside, which a container has and a VM does not.
 const (
-	cpuOfKind    = `sum by (kind) (rate(workload_cpu_usage_seconds_total{HOST}[RATE]) or label_replace(rate(workload_overhead_cpu_seconds_total{HOST}[RATE]), "part", "overhead", "", ""))`
-	memoryOfKind = `sum by (kind) (workload_memory_unreclaimable_bytes{HOST} or label_replace(workload_overhead_memory_bytes{HOST}, "part", "overhead", "", ""))`
-	countOfKind  = `count by (kind) (workload_cpu_capacity_cores{HOST})`
+	cpuOfKind    = `sum by (kind) (host_kind:cpu_attributed_cores:sum{HOST})`
+	memoryOfKind = `sum by (kind) (host_kind:memory_attributed_bytes:sum{HOST})`
+	countOfKind  = `sum by (kind) (host_kind:workloads:sum{HOST})`
 )
 
 func comparison() board {
@@ -38,11 +38,16 @@ func comparison() board {
 			{"What one costs", []line{{8, []dashboard.Panel{
 				graph(about{"CPU per workload", "Mean cores of a running workload, its overhead included.", short},
 					query{cpuOfKind + " / " + countOfKind, "{{kind}} mean"}),
-				graph(about{"Memory per workload", "Unreclaimable, and overhead in the mean; half of the workloads have less than the median.", bytes},
+				graph(about{"Memory per workload", "Unreclaimable memory of a running workload, its overhead included: the mean, and what nine in ten stay below.", bytes},
 					query{memoryOfKind + " / " + countOfKind, "{{kind}} mean"},
-					query{`quantile by (kind) (0.9, workload_memory_unreclaimable_bytes{HOST})`, "{{kind}} p90"}),
+					query{`quantile by (kind) (0.9, workload:memory_attributed_bytes:sum{HOST})`, "{{kind}} p90"}),
 				graph(about{"Overhead per workload", "Held by the host outside the workload's cgroup. A VM's emulator sits inside and is not here.", bytes},
 					query{`avg by (kind) (workload_overhead_memory_bytes{HOST})`, "{{kind}} mean"}),
+			}}, {8, []dashboard.Panel{
+				graph(about{"CPU of one more", "Marginal cost: how the host's use has followed the number of its workloads in six hours, averaged over hosts. Nothing where that says nothing.", short},
+					query{`avg by (kind) (host_kind:cpu_marginal_cores:slope6h{HOST})`, "{{kind}}"}),
+				graph(about{"Memory of one more", "The same of memory: with daemons, kernel memory and shared pages, which no cgroup is charged for.", bytes},
+					query{`avg by (kind) (host_kind:memory_marginal_bytes:slope6h{HOST})`, "{{kind}}"}),
 			}}}},
 			{"What they wait for", []line{{8, []dashboard.Panel{
 				waiting("CPU", "cpu"), waiting("Memory", "memory"), waiting("I/O", "io"),
@@ -59,6 +64,8 @@ func comparison() board {
 				latency("Stop", "stop", "From the first request to stop, to the end. Containers: Docker's only."),
 				latency("Reboot", "reboot", "From the end of one run to the start of the next of the same workload. A timeout is counted, never a duration."),
 			}}, {8, []dashboard.Panel{
+				graph(about{"VM : container", "How many times as long a VM takes, by the medians of a day, on hosts that saw enough of both.", short},
+					query{`avg by (phase, outcome) (host:lifecycle_duration_seconds_vm_per_container:ratio_p50_1d{HOST})`, "{{phase}} {{outcome}}"}),
 				graph(about{"Events in an hour", "What happened, by kind and event.", short},
 					query{`sum by (kind, event) (increase(workload_lifecycle_events_total{HOST}[1h]))`, "{{kind}} {{event}}"}),
 				graph(about{"Ends in an hour", "Why workloads ended, where that is known.", short},
@@ -110,7 +117,9 @@ func figures() []figure {
 		f.container, f.vm = of(expr, "container"), of(expr, "vm")
 		return f
 	}
-	median := func(f figure, phase, where string) figure { return measured(f, quantile(0.5, phase, where, "kind", "$__range")) }
+	median := func(f figure, phase, where string) figure {
+		return measured(f, quantile(0.5, phase, where, "kind", "$__range"))
+	}
 	return []figure{
 		median(figure{
 			name: "1 Start, until it runs (s)", quoted: 1.5, corrected: 1.64,
