@@ -9,8 +9,9 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 CHURN ?= 60s
 ARGS ?=
+SCREENSHOTS ?=
 
-.PHONY: build run test race lint fmt tidy golden dashboards rules fuzz bench churn e2e check clean
+.PHONY: build run test race lint fmt tidy golden dashboards rules fuzz bench churn browser e2e check clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -32,8 +33,8 @@ race:
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
 	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...
-	cd tools/dashboards && $(GO) tool -modfile=../golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...
-	cd tools/prometheus && $(GO) tool -modfile=../golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...
+	for dir in tools/dashboards tools/prometheus tools/browser; do \
+		(cd $$dir && $(GO) tool -modfile=../golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...) || exit 1; done
 
 fmt:
 	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint fmt ./...
@@ -42,6 +43,7 @@ tidy:
 	$(GO) mod tidy -diff
 	$(GO) -C tools/dashboards mod tidy -diff
 	$(GO) -C tools/prometheus mod tidy -diff
+	$(GO) -C tools/browser mod tidy -diff
 
 # Rewrites the expositions that tests compare with; look at the diff.
 golden:
@@ -74,12 +76,16 @@ bench:
 churn:
 	$(GO) test -count=1 -timeout 60m -v -run '^TestChurn$$' . -args -churn=$(CHURN)
 
+# The status page in Debian's chromium, at a desk's and a phone's width. make browser SCREENSHOTS=../../docs keeps what was seen.
+browser:
+	$(GO) -C tools/browser test -count=1 . -args -screenshots=$(SCREENSHOTS)
+
 # Builds the lab when its inputs changed, boots it, and runs the tests that need a real host.
 # Root, and mmdebstrap, e2fsprogs and openssh-client; see e2e/lab/README.md.
 e2e:
 	$(GO) test -tags e2e -count=1 -timeout 50m -v ./e2e
 
-check: tidy lint test rules e2e
+check: tidy lint test rules browser e2e
 
 clean:
 	rm -f workload_exporter

@@ -142,10 +142,8 @@ func TestClassifyLines(t *testing.T) {
 func TestNotReadyBeforeTheFirstWalk(t *testing.T) {
 	ready := false
 	opts := &Options{MetricsPath: "/metrics"}
-	h, err := routes(opts, collector.New(collector.Config{Registry: workload.NewRegistry(workload.Config{})}), func() bool { return ready })
-	if err != nil {
-		t.Fatal(err)
-	}
+	gatherer := collector.New(collector.Config{Registry: workload.NewRegistry(workload.Config{})})
+	h := routes(opts, gatherer, http.NotFoundHandler(), func() bool { return ready })
 	for _, want := range []struct {
 		path   string
 		ready  bool

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/workload-exporter/workload_exporter/collector"
+	"github.com/workload-exporter/workload_exporter/status"
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
@@ -48,13 +49,11 @@ func serve(ctx context.Context, opts *Options, logger *slog.Logger) error {
 		Runtime: !opts.DisableExporterMetrics, LibvirtCalls: src.LibvirtCalls, Unreadable: src.Unreadable,
 		Descriptors: src.Descriptors, Lifecycle: src.Lifecycle, History: src.History, Footprint: src.Footprint, Logger: logger,
 	})
-	mux, err := routes(opts, gatherer, walked.Load)
-	if err != nil {
-		return err
-	}
+	page := status.New(status.Config{Gather: gatherer.Gather, Version: version.Version, Links: links(opts), Logger: logger})
+	mux := routes(opts, gatherer, page, walked.Load)
 
 	running := make(chan error, 1)
-	go func() { running <- src.Run(run) }()
+	go func() { running <- together(run, []func(context.Context) error{src.Run, page.Run}) }()
 	servers, served := start(listeners, mux, opts, logger)
 	go func() {
 		sayIfEmpty(logger, firstWalk(ctx, src.Registry))
@@ -107,23 +106,9 @@ func firstWalk(ctx context.Context, registry *workload.Registry) []*workload.Wor
 }
 
 // routes is what is served where.
-func routes(opts *Options, gatherer *collector.Gatherer, ready func() bool) (http.Handler, error) {
-	landing, err := web.NewLandingPage(web.LandingConfig{
-		Name:        "Workload Exporter",
-		Description: "Every container and virtual machine of this host, through the same metrics",
-		Version:     version.Info(),
-		Profiling:   "false",
-		Links: []web.LandingLinks{
-			{Address: opts.MetricsPath, Text: "Metrics"},
-			{Address: "/-/healthy", Text: "Healthy", Description: "whether it serves at all"},
-			{Address: "/-/ready", Text: "Ready", Description: "whether the first walk of the host is done"},
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
+func routes(opts *Options, gatherer *collector.Gatherer, page http.Handler, ready func() bool) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", landing)
+	mux.Handle("/{$}", page)
 	mux.Handle(opts.MetricsPath, gatherer.Handler(collector.HandlerConfig{MaxRequests: opts.MaxRequests, WriteTimeout: writeTimeout}))
 	mux.HandleFunc("/-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "OK") })
 	mux.HandleFunc("/-/ready", func(w http.ResponseWriter, _ *http.Request) {
@@ -133,7 +118,16 @@ func routes(opts *Options, gatherer *collector.Gatherer, ready func() bool) (htt
 		}
 		_, _ = fmt.Fprintln(w, "OK")
 	})
-	return mux, nil
+	return mux
+}
+
+// links are those of the status page.
+func links(opts *Options) []status.Link {
+	return []status.Link{
+		{Address: opts.MetricsPath, Text: "Metrics"},
+		{Address: "/-/healthy", Text: "Healthy"},
+		{Address: "/-/ready", Text: "Ready"},
+	}
 }
 
 // start serves on each listener with a server of its own: the toolkit puts
