@@ -124,8 +124,8 @@ func (w *world) eval(at time.Time, names ...string) {
 	}
 }
 
-// ask is the answer to a query, by the instance and kind of each sample.
-func (w *world) ask(at time.Time, query string) map[string]float64 {
+// vector is the answer to a query.
+func (w *world) vector(at time.Time, query string) promql.Vector {
 	w.t.Helper()
 	q, err := w.engine.NewInstantQuery(w.t.Context(), w.db, nil, query, at)
 	if err != nil {
@@ -136,8 +136,14 @@ func (w *world) ask(at time.Time, query string) map[string]float64 {
 	if err != nil {
 		w.t.Fatal(query, err)
 	}
+	return slices.Clone(vector)
+}
+
+// ask is the answer to a query, by the instance and kind of each sample.
+func (w *world) ask(at time.Time, query string) map[string]float64 {
+	w.t.Helper()
 	answer := map[string]float64{}
-	for _, s := range vector {
+	for _, s := range w.vector(at, query) {
 		key := s.Metric.Get("instance")
 		for _, l := range []string{"kind", "bound_by"} {
 			if v := s.Metric.Get(l); v != "" {
