@@ -20,7 +20,7 @@ import (
 // order is the one in which groups are evaluated, so that what one records the
 // next one sees.
 var order = []string{
-	"workload-thresholds", "workload-use", "workload-marginal", "workload-headroom", "workload-lifecycle",
+	"workload-thresholds", "workload-use", "workload-marginal", "workload-headroom", "workload-lifecycle", "workload-lifecycle-week",
 	"workload-pressure", "workload-density-alerts", "workload-lifecycle-alerts", "workload-exporter",
 }
 
