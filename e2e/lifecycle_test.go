@@ -181,23 +181,6 @@ func TestGuestBoots(t *testing.T) {
 	c.want("workload_restarts_total", 0, labels{"runtime": "libvirt"})
 }
 
-// TestAdopted restarts the exporter: what runs has no start, and nothing is counted.
-func TestAdopted(t *testing.T) {
-	inLab(t, "systemctl restart workload_exporter")
-	s := takeScrape(t)
-	if n, _ := s.observed(nil); n != 0 {
-		t.Errorf("%d durations of what ran before", n)
-	}
-	if n := len(s.series("workload_start_timestamp_seconds", nil)); n != 0 {
-		t.Errorf("%d starts of what ran before", n)
-	}
-	for _, name := range []string{"workload_restarts_total", "workload_exits_total", "workload_lifecycle_events_total"} {
-		if n := s.sum(name, nil); n != 0 {
-			t.Errorf("%s is %v after the start", name, n)
-		}
-	}
-}
-
 // TestClassicBuckets has the buckets of the contract in the text format.
 func TestClassicBuckets(t *testing.T) {
 	inLab(t, "docker run --rm bb:1 /bin/true")

@@ -140,6 +140,6 @@ func TestHealthy(t *testing.T) {
 func TestSourcesUp(t *testing.T) {
 	eventually(t, "all sources up", 5*time.Minute, func() bool {
 		s := takeScrape(t)
-		return s.sum("workload_source_up", nil) == 3 && len(s["workload_source_up"].GetMetric()) == 3
+		return s.sum("workload_source_up", nil) == 4 && len(s["workload_source_up"].GetMetric()) == 4
 	})
 }
