@@ -164,7 +164,8 @@ func readiness() map[string]story {
 			50s guest_stops vsock vm 7 kexec
 			65s ready vsock vm 7
 			70s reboot vm 7
-			80s agent_connected vm 7 channel`, boots + `
+			80s agent_connected vm 7 channel
+			85s ready vsock vm 7`, boots + `
 			vm libvirt: agent_connected
 			vm libvirt start_to_guest_up libvirt ok 1s
 			vm libvirt: guest_stops
@@ -172,7 +173,19 @@ func readiness() map[string]story {
 			vm libvirt reboot vsock reset 15s
 			vm libvirt: rebooted
 			vm libvirt: agent_connected
-			vm libvirt reboot libvirt reset 10s`},
+			vm libvirt reboot libvirt reset 10s
+			vm libvirt: ready
+			vm libvirt reboot vsock reset 15s`},
+		"a guest that takes too long to come back": {`
+			1s   created libvirt 7 10 adopted
+			3s   reboot vm 7
+			604s scrape
+			700s ready vsock vm 7
+			701s agent_connected vm 7 channel`, `
+			vm libvirt: rebooted
+			missed reboot timeout
+			vm libvirt: ready
+			vm libvirt: agent_connected`},
 		"a reset while it boots": {booted + `
 			5s guest_up vsock vm 7
 			6s reboot vm 7
