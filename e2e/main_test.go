@@ -66,13 +66,14 @@ func install() error {
 	}
 	for from, to := range map[string]string{
 		binary: "/usr/bin/workload_exporter",
-		"../packaging/systemd/workload_exporter.service": "/usr/lib/systemd/system/workload_exporter.service",
+		"../packaging/systemd/workload_exporter.service":  "/usr/lib/systemd/system/workload_exporter.service",
+		"../packaging/systemd/workload_exporter.sysusers": "/usr/lib/sysusers.d/workload_exporter.conf",
 	} {
 		if _, err := script("put", from, to); err != nil {
 			return err
 		}
 	}
-	_, err := lab("systemctl daemon-reload && systemctl restart workload_exporter")
+	_, err := lab("systemd-sysusers && systemctl daemon-reload && systemctl restart workload_exporter")
 	return err
 }
 
