@@ -1,6 +1,9 @@
 package runtimes
 
 import (
+	"bytes"
+	"os"
+	"slices"
 	"testing"
 
 	"github.com/workload-exporter/workload_exporter/workload"
@@ -31,5 +34,28 @@ func TestEngineHealth(t *testing.T) {
 		if ok != (tt.want != "") || ok && (w.Kind != tt.want || w.Source != "podman") {
 			t.Errorf("%s: %+v %v", tt.line, w, ok)
 		}
+	}
+}
+
+// TestEngineHealthOfTheLab has what Podman really sends of a container that is
+// healthy after a while.
+func TestEngineHealthOfTheLab(t *testing.T) {
+	b, err := os.ReadFile("testdata/health_podman.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []workload.EventKind
+	for line := range bytes.Lines(b) {
+		m, err := decode(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w, ok := m.signal("podman"); ok {
+			kinds = append(kinds, w.Kind)
+		}
+	}
+	want := []workload.EventKind{workload.EventAskedCreate, workload.EventRan, workload.EventReady, workload.EventReady}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("%v, want %v", kinds, want)
 	}
 }
