@@ -94,6 +94,7 @@ func ask(t *testing.T, cfg AskerConfig, names ...string) *askRig {
 	cfg.Source, cfg.Reporter = "incus", r
 	cfg.Logger = slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.Asker = newAsker(cfg, r.api)
+	r.every = time.Hour
 	r.pause = func(ctx context.Context, _ time.Duration) { retry.Pause(ctx, time.Millisecond) }
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -157,6 +158,15 @@ func TestAskerNames(t *testing.T) {
 			break
 		}
 		time.Sleep(time.Millisecond)
+	}
+	// One after the other: most of them come when it waits for nobody.
+	for i := range 20 {
+		id := fmt.Sprint("n", i)
+		r.api.set(nil, "c1", "c2", id)
+		time.Sleep(2 * time.Millisecond)
+		for opinion := workload.Wait; opinion != workload.Settled; _, opinion = r.name("incus", id) {
+			time.Sleep(time.Millisecond)
+		}
 	}
 	r.stop()
 	if log := r.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "socket="+path) {

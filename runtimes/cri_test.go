@@ -19,7 +19,6 @@ import (
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
-
 // fakeCRI is a daemon that speaks CRI.
 type fakeCRI struct {
 	cri.UnimplementedRuntimeServiceServer
@@ -101,6 +100,7 @@ func pods() *fakeCRI {
 	}
 	return &fakeCRI{
 		pods: []*cri.PodSandbox{
+			sandbox("older", "coredns-1-old", cri.PodSandboxState_SANDBOX_NOTREADY),
 			sandbox(fullID, "coredns-1", cri.PodSandboxState_SANDBOX_READY),
 			sandbox("old", "coredns-1-old", cri.PodSandboxState_SANDBOX_NOTREADY),
 			{Id: "bare"},
@@ -124,6 +124,7 @@ func TestCRI(t *testing.T) {
 		podUID:  {"coredns-1", workload.Metadata{Kubernetes: pod, Labels: labels}},
 		fullID:  {"coredns-1", workload.Metadata{Kubernetes: pod, Labels: labels}},
 		"old":   {"coredns-1-old", workload.Metadata{Kubernetes: old, Labels: labels}},
+		"older": {"coredns-1-old", workload.Metadata{Kubernetes: old, Labels: labels}},
 		otherID: {"coredns", workload.Metadata{Image: "registry.k8s.io/coredns:1", Kubernetes: pod}},
 		"bare":  {}, "lost": {},
 	}
