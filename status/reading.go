@@ -39,6 +39,8 @@ type reading struct {
 	tallies map[string]tally
 	sources []source
 	phases  map[phase]*durations
+	// images is what those of a kind take on disk, each layer and file once.
+	images map[string]float64
 }
 
 // perWorkload are the families that are shown of each workload.
@@ -53,7 +55,6 @@ var perWorkload = map[string]bool{
 	"workload_pressure_memory_waiting_seconds_total": true,
 	"workload_pressure_io_waiting_seconds_total":     true,
 	"workload_start_timestamp_seconds":               true,
-	"workload_image_bytes":                           true,
 	"workload_disk_allocated_bytes":                  true,
 }
 
@@ -61,6 +62,7 @@ var perWorkload = map[string]bool{
 func read(families []*dto.MetricFamily, at time.Time) *reading {
 	r := &reading{
 		at: at, works: map[key]*work{}, host: map[string]float64{}, tallies: map[string]tally{}, phases: map[phase]*durations{},
+		images: map[string]float64{},
 	}
 	said := map[string]*source{}
 	of := func(name string) *source {
@@ -77,6 +79,8 @@ func read(families []*dto.MetricFamily, at time.Time) *reading {
 				r.work(m, name)
 			case name == "workload_host_workloads":
 				r.tally(m)
+			case name == "workload_host_image_bytes":
+				r.images[label(m, "kind")] += value(m)
 			case strings.HasPrefix(name, "workload_host_"):
 				r.host[name] = value(m)
 			case name == "workload_source_up":

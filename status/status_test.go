@@ -157,8 +157,8 @@ workload_host_memory_total_bytes 8589934592
 workload_host_workloads{kind="container",runtime="docker",state="running"} 1
 workload_host_workloads{kind="container",runtime="docker",state="paused"} 2
 workload_host_workloads{kind="vm",runtime="libvirt",state="running"} 1
-workload_image_bytes{id="a",kind="container",name="web",runtime="docker",sharing="unique"} 1024
-workload_image_bytes{id="a",kind="container",name="web",runtime="docker",sharing="shared"} 1024
+workload_host_image_bytes{kind="container",runtime="docker",sharing="unique"} 1024
+workload_host_image_bytes{kind="container",runtime="docker",sharing="shared"} 1024
 workload_source_up{source="cgroup"} 1
 workload_source_up{source="libvirt"} 0
 workload_source_age_seconds{source="libvirt"} 125
@@ -190,7 +190,7 @@ func TestSideBySide(t *testing.T) {
 		"Memory of one mean, unreclaimable and overhead":               {"1.5 MiB", "512.0 MiB"},
 		"CPU pressure time in which the mean one waited":               {"-", "25.0 %"},
 		"Start created, to running; median since the exporter's start": {"0.15 s", "-"},
-		"Images allocated":                                             {"2.0 KiB", "-"},
+		"Images on disk, what is shared once":                          {"2.0 KiB", "-"},
 	} {
 		if !slices.Equal(got[name], want) {
 			t.Errorf("%s: %q, want %q", name, got[name], want)

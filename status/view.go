@@ -166,11 +166,13 @@ func compare(before, r *reading, kinds []string) []compared {
 			return span(r.phases[phase{kind, m.phase}].median())
 		})
 	}
-	for _, m := range []struct{ name, family string }{{"Images", "workload_image_bytes"}, {"Disks", "workload_disk_allocated_bytes"}} {
-		row(m.name, "allocated", func(kind string) string {
-			return size(total(r, kind, func(w *work) (float64, bool) { return w.sum(m.family) }))
-		})
-	}
+	row("Images", "on disk, what is shared once", func(kind string) string {
+		v, ok := r.images[kind]
+		return size(v, ok)
+	})
+	row("Disks", "allocated", func(kind string) string {
+		return size(total(r, kind, func(w *work) (float64, bool) { return w.sum("workload_disk_allocated_bytes") }))
+	})
 	return rows
 }
 

@@ -60,6 +60,7 @@ func comparison() board {
 			{"How fast they are", []line{{8, []dashboard.Panel{
 				latency("Created, to running", "create_to_started", "The engine's work on one side, libvirt's and QEMU's on the other. A guest has not booted yet."),
 				latency("Running, to settled", "start_to_settled", "Until the CPU burst of the start is over: a heuristic that is the same for both."),
+				latency("Running, to ready", "start_to_ready", "Until it said that it is ready, where it says so: compare the same kind of word."),
 			}}, {8, []dashboard.Panel{
 				latency("Stop", "stop", "From the first request to stop, to the end. Containers: Docker's only."),
 				latency("Reboot", "reboot", "From the end of one run to the start of the next of the same workload. A timeout is counted, never a duration."),
@@ -70,6 +71,14 @@ func comparison() board {
 					query{`sum by (kind, event) (increase(workload_lifecycle_events_total{HOST}[1h]))`, "{{kind}} {{event}}"}),
 				graph(about{"Ends in an hour", "Why workloads ended, where that is known.", short},
 					query{`sum by (kind, reason) (increase(workload_exits_total{HOST}[1h]))`, "{{kind}} {{reason}}"}),
+			}}}},
+			{"What they weigh", []line{{8, []dashboard.Panel{
+				graph(about{"Images", "What the images of all workloads take on disk, each layer and file once.", bytes},
+					query{`sum by (kind) (workload_host_image_bytes{HOST})`, "{{kind}}"}),
+				graph(about{"Image of one", "What the mean workload would need to be moved elsewhere, shared layers in full.", bytes},
+					query{`avg by (kind) (sum by (job, instance, kind, runtime, id) (workload_image_bytes{HOST}))`, "{{kind}} mean"}),
+				graph(about{"Disks", "Allocated on disks that workloads can write to.", bytes},
+					query{`sum by (kind) (workload_disk_allocated_bytes{HOST})`, "{{kind}}"}),
 			}}}},
 			{"2014, and now", []line{{13, []dashboard.Panel{
 				note("Virtual Machines vs Containers, 2014", "The table that was quoted, and what its author's later data say.", history()),
@@ -141,7 +150,8 @@ func figures() []figure {
 			name: "5 Memory of one (MiB)", quoted: 3, corrected: 6,
 			remark: "Slopes over seconds again. At rest 49 MB a container and 292 MB a VM, with KSM on.",
 		}, memoryOfKind+" / "+countOfKind+" / 1048576"),
-		{name: "6 Image", quoted: 3.2, corrected: 2.83, remark: "1080 MB and 381.5 MB."},
+		measured(figure{name: "6 Image of one (MiB)", quoted: 3.2, corrected: 2.83, remark: "1080 MB and 381.5 MB."},
+			`avg by (kind) (sum by (job, instance, kind, runtime, id) (workload_image_bytes{HOST})) / 1048576`),
 	}
 }
 
