@@ -47,7 +47,7 @@ func TestMachines(t *testing.T) {
 			"raw": {
 				{Target: "vda", Layers: []workload.DiskLayer{image(empty, 1<<20, 1<<20)}},
 				{Target: "vdb", Layers: []workload.DiskLayer{image(filepath.Join(dir, "full"), 65536, 65536)}},
-				{Target: "vdc", Layers: []workload.DiskLayer{image(filepath.Join(dir, "closed"), 5, 5)}},
+				{Target: "vdc", Layers: []workload.DiskLayer{image(filepath.Join(dir, "closed"), 5, 5), image("/lone", 5, 3)}},
 			},
 		}, errors.New("hung hangs")
 	}, "/proc/self/mountinfo")
@@ -65,11 +65,11 @@ func TestMachines(t *testing.T) {
 		{},
 		// Of what nobody tells there is no sum.
 		{Shared: known(61), Capacity: known(77), Updated: at},
-		{Unique: known(65541), Shared: known(0), Allocated: known(65541), Capacity: known(1<<20 + 65541), Updated: at},
+		{Unique: known(65541), Shared: known(3), Allocated: known(65541), Capacity: known(1<<20 + 65541), Updated: at},
 	} {
 		same(t, list[i].ID, p.Of(list[i]), want)
 	}
-	same(t, "host", p.Host(), []workload.HostFootprint{{Kind: "vm", Runtime: "libvirt", Unique: 30 + 540 + 65541, Shared: 261}})
+	same(t, "host", p.Host(), []workload.HostFootprint{{Kind: "vm", Runtime: "libvirt", Unique: 30 + 540 + 65541, Shared: 264}})
 	if n := strings.Count(p.log.String(), "hung hangs"); n != 1 {
 		t.Errorf("told %d times", n)
 	}

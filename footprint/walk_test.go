@@ -207,3 +207,26 @@ func TestSlowIsNotStuck(t *testing.T) {
 		}
 	})
 }
+
+func TestOtherFileSystem(t *testing.T) {
+	dir, err := os.Open(files(t, map[string]int{"d/a": 100_000}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	for dev, counted := range map[uint64]bool{deviceOf(t, dir): true, 1 << 60: false} {
+		w := &walk{ctx: t.Context(), beat: func() error { return nil }, dev: dev, links: map[uint64]struct{}{}}
+		if err := w.file(int(dir.Fd()), "d", 0); err != nil || (w.bytes > 0) != counted {
+			t.Errorf("device %d: %d bytes, %v", dev, w.bytes, err)
+		}
+	}
+}
+
+func deviceOf(t *testing.T, f *os.File) uint64 {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Dev
+}

@@ -182,7 +182,9 @@ func TestDisks(t *testing.T) {
 			}
 		}
 		f.set(func() { close(f.domains[1].frozen); f.domains[1].frozen = nil })
+		f.seen()
 		r.after(30 * time.Second)
+		asksNobody(t, f)
 		got, err = r.Disks(t.Context(), uuids[1:2])
 		same(t, "back", got, map[string][]workload.Disk{uuids[1]: want(1)})
 		if err != nil {
@@ -191,16 +193,28 @@ func TestDisks(t *testing.T) {
 		if _, err := r.Disks(t.Context(), []string{"nobody"}); !errors.Is(err, errUnlisted) {
 			t.Errorf("nobody: %v", err)
 		}
-		// Nobody waits: nobody is asked.
+		// One that was late is a suspect, and not asked for more.
+		late := make(chan struct{})
+		f.set(func() { f.domains[3].stuck = late })
 		f.seen()
-		r.after(time.Minute)
-		for _, call := range f.seen() {
-			if strings.HasPrefix(call, "blocks") || strings.HasPrefix(call, "xml") {
-				t.Fatalf("asked for nobody: %s", call)
-			}
+		time.AfterFunc(5*time.Second, func() { close(late) })
+		time.AfterFunc(4*time.Second, func() { f.set(func() { f.control[f.domains[3].name] = 2 }) })
+		if got, err := r.Disks(t.Context(), uuids[3:]); err == nil || len(got) > 0 {
+			t.Errorf("one that is late: %v, %v", got, err)
 		}
+		asksNobody(t, f)
 		r.stop()
 	})
+}
+
+// asksNobody looks whether nobody was asked for disks.
+func asksNobody(t *testing.T, f *fake) {
+	t.Helper()
+	for _, call := range f.seen() {
+		if strings.HasPrefix(call, "blocks") || strings.HasPrefix(call, "xml") {
+			t.Errorf("asked for nobody: %s", call)
+		}
+	}
 }
 
 // TestRealDisks compares with qemu-img what a real daemon and a real QEMU say.

@@ -239,3 +239,45 @@ func FuzzSizes(f *testing.F) {
 		})
 	})
 }
+
+// What Docker 26.1 and Debian trixie's Podman answered when a container had written 3,000,000
+// bytes, another 2,000,000, and one in a pod 1,000,000, with what docker system df
+// -v and podman system df -v said of that.
+func TestSizesCaptured(t *testing.T) {
+	image := "/images/sha256:2015dc1c4eeaee40a339a81c9b0a14188827606a751f73e42612efd00017a2d3/"
+	docker := &sizesOf{answers: map[string]string{
+		"/containers/json": string(captured(t, "sizes-docker-containers.json")), image + "json": string(captured(t, "sizes-docker-image.json")), image + "history": string(captured(t, "sizes-docker-history.json")),
+	}}
+	got, err := NewSizes("docker", serveSizes(t, docker)).Storage(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := workload.Known
+	var written []workload.Value
+	for _, c := range got {
+		written = append(written, c.Written)
+		if len(c.Layers) != 1 || c.Layers[0].Bytes != known(2026501) || !strings.HasPrefix(c.Layers[0].Key, "docker:layer:") {
+			t.Errorf("%s: %+v", c.ID, c.Layers)
+		}
+	}
+	values(t, "docker", written, []workload.Value{known(3000000), known(0), known(0)})
+
+	image = "/images/ba6107f3a26a66f96d296cad00e93ff4389c594c0de6f1397cbd7ce9bd1fc74d/"
+	podman := &sizesOf{answers: map[string]string{
+		"/v4.0.0/libpod/containers/json": string(captured(t, "sizes-podman-containers.json")), image + "json": string(captured(t, "sizes-podman-image.json")), image + "history": string(captured(t, "sizes-podman-history.json")),
+	}}
+	got, err = NewSizes("podman", serveSizes(t, podman)).Storage(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pods := map[string]workload.Value{}
+	for _, c := range got {
+		pods[c.Pod] = pods[c.Pod].Plus(c.Written)
+		if len(c.Layers) != 1 || c.Layers[0].Bytes != known(2181120) {
+			t.Errorf("%s: %+v", c.ID, c.Layers)
+		}
+	}
+	values(t, "podman", pods, map[string]workload.Value{
+		"": known(2011156), "e01e6ead63262617f7f47e1c95f92956e18df5a5d8243eac85eea1b0d618ebce": known(1011130 + 11201),
+	})
+}

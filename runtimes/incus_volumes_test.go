@@ -41,8 +41,8 @@ func TestVolumes(t *testing.T) {
 	if !slices.Contains(s.asked, "/1.0/storage-pools/default/volumes/virtual-machine/v1/state?project=two") {
 		t.Errorf("asked for %q", s.asked)
 	}
-	if s.count("unasked") > 0 {
-		t.Error("one that is not due was asked about")
+	if n := s.count("/volumes/"); n != 4 {
+		t.Errorf("%d were asked about: %q", n, s.asked)
 	}
 	for what, answer := range map[string]string{"rubbish": "rubbish", "no list": `{"metadata":5}`, "cut off": `{"metadata":[`} {
 		s.answers["/1.0/instances"] = answer
@@ -53,4 +53,16 @@ func TestVolumes(t *testing.T) {
 	if _, err := NewVolumes("incus", "/nowhere/s").Volumes(t.Context(), nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nobody there: %v", err)
 	}
+}
+
+// What Debian trixie's Incus answered of a container in a pool of directories.
+func TestVolumesCaptured(t *testing.T) {
+	s := &sizesOf{answers: map[string]string{
+		"/1.0/instances": string(captured(t, "sizes-incus-instances.json")), "/1.0/storage-pools/default/volumes/container/c1/state": string(captured(t, "sizes-incus-volume.json")),
+	}}
+	got, err := NewVolumes("incus", serveSizes(t, s)).Volumes(t.Context(), []string{"c1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values(t, "incus", got, []workload.Volume{{ID: "c1", Directory: "storage-pools/default/containers/c1"}})
 }
