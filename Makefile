@@ -11,7 +11,7 @@ CHURN ?= 60s
 ARGS ?=
 SCREENSHOTS ?=
 
-.PHONY: build run test race lint fmt tidy golden dashboards rules fuzz bench churn browser e2e check clean
+.PHONY: build run test race lint fmt tidy golden dashboards rules fleet fuzz bench churn browser e2e check clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -60,6 +60,10 @@ rules:
 	$(GO) tool -modfile=tools/pint/go.mod pint --offline --no-color --log-level error lint --min-severity info --fail-on info dashboards/rules
 	$(GO) tool -modfile=tools/prometheus/go.mod promtool test rules dashboards/tests/*.yaml
 	$(GO) -C tools/prometheus test -count=1 -timeout 20m ./...
+
+# What the rules cost: 200 synthetic hosts of 100 workloads in Prometheus' engine, into docs/fleet-cost.md. Some minutes and 4 GiB.
+fleet:
+	$(GO) -C tools/prometheus test -tags fleet -count=1 -timeout 30m -v -run '^TestFleet$$' ./...
 
 # Each fuzz target for FUZZTIME; what they find is kept under testdata/fuzz.
 fuzz:
