@@ -62,6 +62,8 @@ type Poller struct {
 	cfg Config
 	// wake has one channel for each source.
 	wake []chan struct{}
+	// started is when the Poller was made: who is seen soon after ran before.
+	started time.Time
 
 	mu sync.Mutex
 	// list is the one of the last scrape, which was at scraped.
@@ -94,6 +96,7 @@ func New(cfg Config) *Poller {
 	p := &Poller{
 		cfg: cfg, records: map[*workload.Workload]*record{}, summary: &summary{}, failing: make([]bool, len(cfg.Sources)),
 	}
+	p.started = cfg.Now()
 	for range cfg.Sources {
 		p.wake = append(p.wake, make(chan struct{}, 1))
 	}
@@ -115,7 +118,7 @@ func (p *Poller) Settle(list []*workload.Workload) {
 		return
 	}
 	due := now
-	if p.begun {
+	if now.Sub(p.started) >= p.cfg.Settling {
 		due = now.Add(p.cfg.Settling)
 	}
 	if p.adopt(list, due) {

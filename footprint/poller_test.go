@@ -90,6 +90,12 @@ func TestWhenItLooks(t *testing.T) {
 	}
 	step("start", 30*time.Second, "a")
 	step("at once again", time.Hour)
+	p.pass(29 * time.Second)
+	p.Settle(append(list[:1:1], workloads([]string{"docker", "c", "c"})...))
+	step("one that ran before", 30*time.Second, "c")
+	p.Settle(list[:1])
+	<-p.wake[0]
+	p.clock.at = time.Unix(1_700_000_000, 0)
 	p.pass(50 * time.Minute)
 	p.Settle(list)
 	if len(p.wake[0]) != 1 {
