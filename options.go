@@ -115,7 +115,7 @@ func addFlags(app *kingpin.Application) *Options {
 		PlaceHolder("DIR").StringVar(&o.StateDir)
 	app.Flag("footprint.interval", "Time between two looks at a workload's images and disks.").
 		Default("1h").DurationVar(&o.FootprintInterval)
-	app.Flag("runtime.systemd", "Ask systemd when units started and were ready.").Default("true").BoolVar(&o.Systemd)
+	app.Flag("runtime.systemd", "Ask systemd when units started, were ready and had to stop.").Default("true").BoolVar(&o.Systemd)
 	app.Flag("runtime.systemd.socket", "Socket of the D-Bus system bus; dbus/system_bus_socket in --path.rundir when empty.").
 		PlaceHolder("PATH").StringVar(&o.SystemdSocket)
 	app.Flag("workload.services", "Service units to show as workloads of kind service; the expression has to match the whole unit name, as in nginx\\.service.").

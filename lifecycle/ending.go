@@ -27,7 +27,7 @@ type ending struct {
 }
 
 // noteEmpty is the end as a cgroup tells it.
-func (t *Tracker) noteEmpty(r *run, when time.Duration) {
+func (t *Tracker) noteEmpty(r *run, when moment) {
 	if r.over {
 		return
 	}
@@ -35,12 +35,11 @@ func (t *Tracker) noteEmpty(r *run, when time.Duration) {
 	if x == nil {
 		x = t.hold(r)
 	}
-	x.empty = at(when)
+	x.empty = at(when.at)
 	t.over(x)
 	heard, known := t.engines.heard[r.key.runtime]
 	if !known {
-		// Nobody tells whether it was asked to end.
-		t.missed(stop, noSource)
+		t.unasked(r, when)
 	}
 	if x.died.ok && x.explained() || !heard {
 		t.conclude(x, unknown)
@@ -148,6 +147,7 @@ func (x *ending) ranOut() bool {
 
 // expire concludes what has waited long enough.
 func (t *Tracker) expire(now time.Duration) {
+	t.forgetUnits(now)
 	for len(t.engines.held) > 0 && t.engines.held[0].until <= now {
 		t.conclude(t.engines.held[0], unknown)
 	}

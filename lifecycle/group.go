@@ -109,7 +109,7 @@ func (t *Tracker) emptied(r *run, e workload.Event) {
 	t.giveUp(r, startToReady, stopped)
 	r.boot = boot{}
 	t.ended.note(whoOf(e), witnessed(e))
-	t.noteEmpty(r, e.When)
+	t.noteEmpty(r, witnessed(e))
 }
 
 // killed says that the kernel killed for memory shortly before an end.
@@ -128,7 +128,7 @@ func (t *Tracker) gone(r *run, now time.Duration) {
 		return
 	}
 	if !r.managed && r.lived && t.engines.heard[r.key.runtime] {
-		t.noteEmpty(r, now)
+		t.noteEmpty(r, at(now))
 	}
 	t.giveUp(r, createToStarted, removed)
 	t.giveUp(r, stop, removed)

@@ -148,11 +148,14 @@ func (t *Tracker) copyRuns() []copied {
 	return list
 }
 
-// unheard counts what an engine would have had to tell this process.
+// unheard counts what an engine or systemd would have had to tell this process.
 func (t *Tracker) unheard() map[string]int {
 	lost := map[string]int{}
 	if n := len(t.engines.asked.last); n > 0 {
 		lost[createToStarted.String()] = n
+	}
+	if n := len(t.letGo); n > 0 {
+		lost[stop.String()] = n
 	}
 	for _, x := range t.engines.held {
 		if x.empty.ok {

@@ -66,6 +66,7 @@ type Tracker struct {
 	// contained is the runs by what an engine knows them by.
 	contained map[who]*run
 	engines   engines
+	letGo     []letGo
 	// open is the runs in a phase.
 	open map[*run]bool
 	// starting is those of them that Run looks at; wake tells it of a new one.
@@ -148,6 +149,8 @@ func (t *Tracker) Happened(e workload.Event) {
 		t.inMachine(e)
 	case workload.EventBegan, workload.EventUnready, workload.EventGuestUp, workload.EventReady, workload.EventGuestStops:
 		t.inGuest(e)
+	case workload.EventUnitStops:
+		t.unitStops(e)
 	case workload.EventAskedCreate, workload.EventRan, workload.EventKilled, workload.EventHalted, workload.EventDied, workload.EventOOM:
 		t.inEngine(e)
 	}

@@ -89,7 +89,7 @@ func (s *stage) play(script string) {
 			s.Happened(group(kind, when, f[2], f[3], f[4], f[5]))
 		case workload.EventAskedCreate, workload.EventRan, workload.EventKilled, workload.EventHalted, workload.EventDied, workload.EventOOM:
 			s.Happened(engine(kind, when, f[2], f[3], f[4], f[5]))
-		case workload.EventGuestUp, workload.EventGuestStops, workload.EventBegan, workload.EventUnready, workload.EventReady:
+		case workload.EventGuestUp, workload.EventGuestStops, workload.EventBegan, workload.EventUnready, workload.EventReady, workload.EventUnitStops:
 			s.Happened(guest(kind, when, f[2:]))
 		case "engine_up":
 			s.Happened(engine(workload.EventResynced, when, f[2], "", "", ""))
@@ -149,6 +149,7 @@ func guest(kind workload.EventKind, when time.Duration, f []string) workload.Eve
 		if d, err := time.ParseDuration(f[4]); err == nil {
 			e.When = d
 		}
+		e.Detail = f[6]
 	default:
 		e = engine(kind, when, source, f[1], "", f[2])
 	}

@@ -49,8 +49,10 @@ type Systemd struct {
 	clock stampClock
 
 	mu sync.Mutex
-	// asked is the runs that are to be asked for, by their cgroup.
+	// asked is the runs that are to be asked for, by their cgroup, and ended
+	// those that have ended.
 	asked map[string]*asked
+	ended []workload.Event
 	wake  chan struct{}
 
 	// The rest is Run's alone.
@@ -106,12 +108,20 @@ func (s *Systemd) Happened(e workload.Event) {
 			return
 		}
 		s.asked[e.Cgroup] = &asked{event: e, until: e.When + systemdPatience}
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
+		s.nudge()
 	case workload.EventEmpty, workload.EventRemoved:
 		delete(s.asked, e.Cgroup)
+		if e.Kind == workload.EventEmpty && e.Witness == workload.Witnessed && strings.HasSuffix(e.Cgroup, ".service") && len(s.ended) < maxAsked {
+			s.ended = append(s.ended, e)
+			s.nudge()
+		}
+	}
+}
+
+func (s *Systemd) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -143,6 +153,13 @@ func (s *Systemd) step(ctx context.Context) {
 		// One that hangs is as silent as one that has nothing to say.
 		s.heard(ctx, s.bus.ping(ctx, s.timeout))
 	}
+	// First the ends: systemd soon forgets a unit that has stopped.
+	for _, e := range s.stopped() {
+		if s.bus == nil || ctx.Err() != nil {
+			break
+		}
+		s.askEnd(ctx, e)
+	}
 	for _, a := range s.due(now) {
 		if ctx.Err() != nil {
 			return
@@ -163,6 +180,15 @@ func (s *Systemd) due(now time.Duration) []*asked {
 			list = append(list, a)
 		}
 	}
+	return list
+}
+
+// stopped is the runs that have ended since.
+func (s *Systemd) stopped() []workload.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.ended
+	s.ended = nil
 	return list
 }
 

@@ -121,6 +121,22 @@ func (b *bus) unit(ctx context.Context, name string, timeout time.Duration) (uni
 	return u, gone(p.err)
 }
 
+// unitEnd asks how a service has ended that may just be ending.
+func (b *bus) unitEnd(ctx context.Context, name string, timeout time.Duration) (unitEnd, error) {
+	var path dbus.ObjectPath
+	if err := b.call(ctx, timeout, managerPath, managerInterface+".GetUnit", &path, name); err != nil {
+		return unitEnd{}, gone(err)
+	}
+	p := properties{bus: b, ctx: ctx, timeout: timeout, path: path}
+	u := unitEnd{
+		activeExit: p.stamp(anyInterface, "ActiveExitTimestamp"),
+		mainStart:  p.stamp(serviceInterface, "ExecMainStartTimestamp"),
+		mainExit:   p.stamp(serviceInterface, "ExecMainExitTimestamp"),
+		result:     get[string](&p, serviceInterface, "Result"),
+	}
+	return u, gone(p.err)
+}
+
 // gone tells the error of a unit that is not there, or not any more, or of an
 // older systemd, from that of a bus that does not serve us.
 func gone(err error) error {

@@ -192,7 +192,7 @@ func TestSystemdReady(t *testing.T) {
 	f.service("nsp.service", group, "notify", "active", at(1), at(2))
 	d.now += systemdPoll
 	d.step()
-	d.want()
+	d.want(fmt.Sprintf("systemd unit_stops %s 0 0s 1", group))
 	f.service("nsp.service", group, "notify", "active", at(5), at(2))
 	d.populated(group, workload.Witnessed)
 	d.step()

@@ -41,6 +41,10 @@ const (
 	// EventUnready: the workload is not ready yet, and Source is to tell when
 	// it is.
 	EventUnready EventKind = "unready"
+	// EventUnitStops: systemd was asked to stop the unit of a run that has since
+	// ended, at When; Detail is "forced" if it took a KILL. Late: it was not, or
+	// nobody knows.
+	EventUnitStops EventKind = "unit_stops"
 	// EventReady: the workload is ready for its work, by a word of its own or
 	// by a check that its engine made. Source says whose.
 	EventReady EventKind = "ready"
