@@ -8,10 +8,11 @@ GO ?= go
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 CHURN ?= 60s
+LIVES ?= 30
 ARGS ?=
 SCREENSHOTS ?=
 
-.PHONY: build run test race lint fmt tidy golden dashboards rules fleet fuzz bench churn browser e2e check clean
+.PHONY: build run test race lint fmt tidy golden dashboards rules fleet fuzz bench churn browser e2e latency check clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -23,7 +24,7 @@ run: build
 # Needs no root. What a test needs and a laptop lacks (libvirtd) is skipped there, and a failure in CI.
 test:
 	$(GO) vet ./...
-	$(GO) vet -tags e2e ./e2e
+	$(GO) vet -tags e2e,latency ./e2e
 	$(GO) test -count=1 ./...
 	$(GO) -C tools/dashboards test -count=1 ./...
 
@@ -88,6 +89,10 @@ browser:
 # Root, and mmdebstrap, e2fsprogs and openssh-client; see e2e/lab/README.md.
 e2e:
 	$(GO) test -tags e2e -count=1 -timeout 50m -v ./e2e
+
+# LIVES starts and stops of each runtime in the lab, by our numbers and by the runtime's own; prints a table.
+latency:
+	$(GO) test -tags e2e,latency -count=1 -timeout 90m -v -run '^TestLatency$$' ./e2e -args -lives=$(LIVES)
 
 check: tidy lint test rules browser e2e
 

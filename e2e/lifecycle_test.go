@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -103,17 +104,39 @@ func TestStartStamp(t *testing.T) {
 	}
 }
 
-// TestContainerRestart is one reboot, and neither more nor less.
+// TestContainerRestart is one reboot of each engine, and neither more nor less.
 func TestContainerRestart(t *testing.T) {
-	inLab(t, "docker run -d --name again bb:1 /bin/sleep 1000 >/dev/null")
-	defer inLab(t, "docker rm -f again >/dev/null")
-	c := changing(t)
-	inLab(t, "docker restart -t 0 again >/dev/null")
-	c.now()
-	docker := labels{"runtime": "docker"}
-	c.want("workload_restarts_total", 1, docker)
-	c.durations(1, labels{"runtime": "docker", "phase": "reboot", "outcome": "restart"})
-	c.want("workload_lifecycle_events_total", 1, labels{"runtime": "docker", "event": "started"})
+	for _, tc := range []struct {
+		runtime, up, again, down string
+		stops                    uint64
+	}{
+		{"docker", "docker run -d --name again bb:1 /bin/sleep 1000", "docker restart -t 0 again", "docker rm -f again", 0},
+		{"podman", "podman run -d --name again bb:1 /bin/sleep 1000", "podman restart -t 0 again", "podman rm -f -t 0 again", 0},
+		// The same unit, another cgroup.
+		{"nspawn", "true", "systemctl restart systemd-nspawn@nsp2", "true", 1},
+	} {
+		who := func(k, v string) labels { return labels{"runtime": tc.runtime, k: v} }
+		inLab(t, "%s >/dev/null", tc.up)
+		c := changing(t)
+		inLab(t, "%s >/dev/null", tc.again)
+		// Systemd is asked afterwards.
+		eventually(t, tc.runtime+": a stop or the lack of one", time.Minute, func() bool {
+			c.now()
+			was, _ := c.before.observed(who("phase", "stop"))
+			is, _ := c.after.observed(who("phase", "stop"))
+			return is-was >= tc.stops
+		})
+		c.want("workload_restarts_total", 1, labels{"runtime": tc.runtime})
+		c.durations(1, labels{"runtime": tc.runtime, "phase": "reboot", "source": "cgroup", "outcome": "restart"})
+		c.durations(1, who("phase", "reboot"))
+		c.durations(1, who("phase", "create_to_started"))
+		c.durations(tc.stops, who("phase", "stop"))
+		c.want("workload_exits_total", 0, labels{"runtime": tc.runtime})
+		for _, event := range []string{"created", "started", "stopped", "removed"} {
+			c.want("workload_lifecycle_events_total", 1, who("event", event))
+		}
+		inLab(t, "%s >/dev/null", tc.down)
+	}
 }
 
 // TestOOM has containers die of their limit between two scrapes. The engine may
@@ -156,9 +179,10 @@ func TestMachineLives(t *testing.T) {
 	inLab(t, "workloads up vm-tcg >/dev/null")
 }
 
-// TestGuestBoots boots a guest with an agent in it, resets it, and shuts it down.
+// TestGuestBoots boots a guest with an agent in it, and again and again in all the
+// ways there are: the same run each time, and one reboot.
 func TestGuestBoots(t *testing.T) {
-	vm := func(phase string) labels { return labels{"kind": "vm", "runtime": "libvirt", "phase": phase} }
+	vm := func(k, v string) labels { return labels{"kind": "vm", "runtime": "libvirt", k: v} }
 	c := changing(t)
 	inLab(t, "workloads up vm-guest >/dev/null")
 	defer inLab(t, "virsh -q destroy vm-guest 2>/dev/null || true")
@@ -166,19 +190,34 @@ func TestGuestBoots(t *testing.T) {
 		t.Helper()
 		eventually(t, "the guest's agent: "+phase, 5*time.Minute, func() bool {
 			c.now()
-			before, _ := c.before.observed(vm(phase))
-			after, _ := c.after.observed(vm(phase))
+			before, _ := c.before.observed(vm("phase", phase))
+			after, _ := c.after.observed(vm("phase", phase))
 			return after > before
 		})
-		c.durations(1, vm(phase))
+		c.durations(1, vm("phase", phase))
 	}
 	up("start_to_guest_up")
-	c = changing(t)
-	inLab(t, "virsh -q reset vm-guest")
-	up("reboot")
-	c.want("workload_lifecycle_events_total", 1, labels{"runtime": "libvirt", "event": "rebooted"})
-	c.want("workload_lifecycle_events_total", 0, labels{"runtime": "libvirt", "event": "started"})
-	c.want("workload_restarts_total", 0, labels{"runtime": "libvirt"})
+	// The agent is up before it answers. Its answer to the end of its guest never comes.
+	inGuest := func(command string) string {
+		return fmt.Sprintf(`virsh -q qemu-agent-command vm-guest '{"execute":"guest-exec","arguments":{"path":"/bin/sh","arg":["-c","%s"]}}'`, command)
+	}
+	for _, tc := range []struct{ name, do string }{
+		{"virsh reset", "virsh -q reset vm-guest"},
+		{"from inside", inGuest("sleep 1; reboot -f")},
+	} {
+		c = changing(t)
+		t.Log(tc.name)
+		inLab(t, "%s", tc.do)
+		up("reboot")
+		c.durations(1, labels{"runtime": "libvirt", "phase": "reboot", "source": "libvirt", "outcome": "reset"})
+		c.want("workload_lifecycle_events_total", 1, vm("event", "rebooted"))
+		for _, event := range []string{"created", "started", "shutdown", "stopped", "removed"} {
+			c.want("workload_lifecycle_events_total", 0, vm("event", event))
+		}
+		c.durations(0, vm("phase", "stop"))
+		c.want("workload_exits_total", 0, labels{"runtime": "libvirt"})
+		c.want("workload_restarts_total", 0, labels{"runtime": "libvirt"})
+	}
 }
 
 // TestClassicBuckets has the buckets of the contract in the text format.
