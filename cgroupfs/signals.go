@@ -21,14 +21,19 @@ type signals struct {
 	looked    bool
 	populated bool
 	kills     uint64
-	// heeded is when a notice of memory.events was last looked into.
+	// heeded is when the notices of memory.events that were looked into would
+	// have come, one each memoryGap.
 	heeded time.Duration
 }
 
-// memoryGap is how often notices of one memory.events are looked into. A
-// workload at its limit has a hundred of them a second, of which none need be a
-// kill; one that is passed over is seen when the group empties.
-const memoryGap = time.Second
+// memoryGap is how often notices of one memory.events are looked into, after a
+// burst of memoryBurst. A workload at its limit has a hundred of them a second, of
+// which none need be a kill. One that is passed over is seen when the group empties,
+// if that is still there: one that dies of its start is looked at each time.
+const (
+	memoryGap   = 100 * time.Millisecond
+	memoryBurst = 100
+)
 
 // begin follows what happens in a workload that was just found. The groups that
 // share one identity are left alone: no one of them is the workload.
@@ -95,10 +100,10 @@ func (s *signals) heeds(n notice) bool {
 	if n.wd != s.memory {
 		return true
 	}
-	if s.heeded != 0 && n.at-s.heeded < memoryGap {
+	if s.heeded > n.at {
 		return false
 	}
-	s.heeded = n.at
+	s.heeded = max(s.heeded, n.at-memoryBurst*memoryGap) + memoryGap
 	return true
 }
 
