@@ -137,6 +137,10 @@ func (x *ending) requested() bool {
 	return sig > 0 && sig < 64 && x.asked&(1<<sig|untold) != 0
 }
 
+// slain says that it ended by a KILL that the kernel did not send for memory, of
+// an engine that tells of no signals: a stop that took too long looks like this.
+func (x *ending) slain() bool { return x.run.key.runtime == "podman" && x.code == 128+sigkill }
+
 func (x *ending) ranOut() bool {
 	end := x.empty
 	if !end.ok {
@@ -171,7 +175,7 @@ func (t *Tracker) conclude(x *ending, why string) {
 		t.exited(x.run, "oom")
 	case !known:
 		t.cfg.Recorder.Missed(exit, why)
-	case x.requested():
+	case x.requested(), x.slain():
 		t.exited(x.run, "killed")
 	default:
 		t.exited(x.run, "error")

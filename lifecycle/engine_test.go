@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,22 @@ const (
 		container docker create_to_started cgroup ok 0s
 		`
 )
+
+// TestSlain has an engine that tells of no signals.
+func TestSlain(t *testing.T) {
+	for script, want := range map[string]string{
+		"10s engine_die podman a 137":                             "killed",
+		"9s oom_kill podman a 1\n10s engine_die podman a 137":     "oom",
+		"10s engine_die podman a 139":                             "error",
+		"9s engine_kill podman a -1\n10s engine_die podman a 137": "killed",
+	} {
+		s := newStage(t, nil)
+		s.play("0s engine_up podman\n1s created podman a 1\n1s populated podman a 1\n" + script + "\n10s empty podman a 1\n10s removed podman a 1\n30s scrape")
+		if !slices.Contains(s.rec.lines, "container podman exit "+want) {
+			t.Errorf("%s: told %q, want %s", script, s.rec.lines, want)
+		}
+	}
+}
 
 // TestEnds has the cgroup and the engine tell of one end, in both orders.
 func TestEnds(t *testing.T) {
