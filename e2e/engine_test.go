@@ -25,7 +25,11 @@ func mayUseSockets(t *testing.T, as string, engines ...string) {
 	}
 }
 
-const inDockerGroup = "SupplementaryGroups=docker"
+const (
+	inDockerGroup = "SupplementaryGroups=docker"
+	// Podman's socket is in a directory that only root may enter.
+	asRoot = `DynamicUser=no\nSupplementaryGroups=docker`
+)
 
 // TestDockerTells has an exporter that may use Docker's socket: it is told how
 // containers end, which their cgroups do not show.
@@ -46,6 +50,22 @@ func TestDockerTells(t *testing.T) {
 		stop := func(outcome string) labels { return labels{"runtime": "docker", "phase": "stop", "outcome": outcome} }
 		c.durations(tc.graceful, stop("graceful"))
 		c.durations(tc.forced, stop("forced"))
+	}
+}
+
+// TestPodmanTells is the same with Podman's API service, which tells of no request to stop.
+func TestPodmanTells(t *testing.T) {
+	mayUseSockets(t, asRoot, "podman")
+	for name, tc := range map[string]struct{ do, reason string }{
+		"exit 0":                {"podman run --rm bb:1 /bin/sh -c 'sleep 1'", "clean"},
+		"exit 1":                {"podman run --rm bb:1 /bin/sh -c 'sleep 1; exit 1' || true", "error"},
+		"podman kill":           {"podman kill $(podman run -d --rm bb:1 /bin/sleep 1000)", "killed"},
+		"podman stop, and well": {`c=$(podman run -d --rm bb:1 /bin/sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done') && sleep 1 && podman stop -t 60 $c`, "clean"},
+		"podman stop, in vain":  {"podman stop -t 1 $(podman run -d --rm bb:1 /bin/sleep 1000)", "killed"},
+		"out of memory":         {"podman run --rm --memory 8m --memory-swap 8m bb:1 /bin/sh -c 'tail /dev/zero' || true", "oom"},
+	} {
+		c := engineEnds(t, "podman", name, tc.do, tc.reason)
+		c.durations(0, labels{"runtime": "podman", "phase": "stop"})
 	}
 }
 

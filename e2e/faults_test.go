@@ -34,6 +34,34 @@ func TestLibvirtStopped(t *testing.T) {
 	}
 }
 
+// TestDiedUnheard has a machine's QEMU killed while libvirtd cannot tell, be it
+// stopped or killed: how it ended is counted as missed, and not guessed.
+func TestDiedUnheard(t *testing.T) {
+	const units = "libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd"
+	const qemu = "$(cat /run/libvirt/qemu/vm-tcg.pid)"
+	up := func() bool { return takeScrape(t).sum("workload_source_up", labels{"source": "libvirt"}) == 1 }
+	for name, do := range map[string]string{
+		"stopped": "systemctl stop " + units + " && kill -9 " + qemu + " && sleep 1 && systemctl start " + units,
+		// systemd starts it again.
+		"killed": "kill -9 $(cat /run/libvirtd.pid) " + qemu,
+	} {
+		eventually(t, "libvirt up", 2*time.Minute, up)
+		c := changing(t)
+		inLab(t, "%s", do)
+		exit := labels{"phase": "exit"}
+		eventually(t, name+": the end to be counted", 3*time.Minute, func() bool {
+			c.now()
+			return c.after.sum("workload_lifecycle_observations_missed_total", exit) > c.before.sum("workload_lifecycle_observations_missed_total", exit)
+		})
+		eventually(t, "libvirt up again", 2*time.Minute, up)
+		c.now()
+		c.want("workload_lifecycle_observations_missed_total", 1, exit)
+		c.want("workload_exits_total", 0, labels{"runtime": "libvirt"})
+		c.durations(0, labels{"runtime": "libvirt"})
+		inLab(t, "workloads up vm-tcg >/dev/null")
+	}
+}
+
 // TestRemovedDuringScrape starts and removes containers while others scrape: a
 // workload is in a scrape with all of its series, or not at all.
 func TestRemovedDuringScrape(t *testing.T) {

@@ -60,8 +60,7 @@ func (l *latencies) none(c comparison, why string) {
 // TestLatency starts and stops a workload of each runtime again and again. Each
 // life is measured by the exporter and by a stopwatch that is not ours.
 func TestLatency(t *testing.T) {
-	// Podman's socket is in a directory that only root may enter.
-	mayUseSockets(t, `DynamicUser=no\nSupplementaryGroups=docker`, "docker", "podman")
+	mayUseSockets(t, asRoot, "docker", "podman")
 	inLab(t, "%s", traceOn)
 	defer inLab(t, "%s", traceOff)
 	l := &latencies{off: map[comparison][]float64{}, notes: map[comparison]string{}}

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math"
 	"slices"
@@ -201,9 +202,15 @@ func TestGuestBoots(t *testing.T) {
 	inGuest := func(command string) string {
 		return fmt.Sprintf(`virsh -q qemu-agent-command vm-guest '{"execute":"guest-exec","arguments":{"path":"/bin/sh","arg":["-c","%s"]}}'`, command)
 	}
+	// What the agent runs, in a guest that has no such thing.
+	shutdown := base64.StdEncoding.EncodeToString([]byte("#!/bin/sh\nexec reboot -f\n"))
 	for _, tc := range []struct{ name, do string }{
 		{"virsh reset", "virsh -q reset vm-guest"},
 		{"from inside", inGuest("sleep 1; reboot -f")},
+		{"virsh reboot, by the agent", inGuest("mkdir -p /sbin; echo "+shutdown+" | base64 -d >/sbin/shutdown; chmod 755 /sbin/shutdown") +
+			" && sleep 1 && { timeout 60 virsh -q reboot vm-guest --mode agent || true; }"},
+		// libvirt takes the guest's power-off for a reboot, since it has asked for one.
+		{"virsh reboot, by the button", "virsh -q reboot vm-guest --mode acpi && " + inGuest("sleep 1; poweroff -f")},
 	} {
 		c = changing(t)
 		t.Log(tc.name)
