@@ -2,6 +2,8 @@ package runtimes
 
 import (
 	"bytes"
+	"cmp"
+	"strings"
 	"time"
 
 	"github.com/workload-exporter/workload_exporter/workload"
@@ -63,9 +65,21 @@ const (
 	targetReady = "multi-user.target"
 )
 
+// goingDown is what a target is for in which a guest ends. The word for it,
+// X_SYSTEMD_SHUTDOWN, comes later and not always.
+func goingDown(target string) string {
+	switch target {
+	case "poweroff.target", "reboot.target", "halt.target", "kexec.target":
+		return strings.TrimSuffix(target, ".target")
+	}
+	return ""
+}
+
 // guestBoot is how far one boot of a guest is, as far as it has told.
 type guestBoot struct {
 	speaks, finished, multiUser, told bool
+	// ended is set once it has told that it goes down, which may be told twice.
+	ended bool
 	// left is when it began to leave what it is there for.
 	left time.Duration
 }
@@ -77,7 +91,9 @@ func (g *guestBoot) heard(m guestMessage, when time.Duration) []workload.Event {
 		events = append(events, workload.Event{Kind: kind, When: when, Detail: detail})
 	}
 	g.speaks = g.speaks || m.speaks
+	shutdown := m.shutdown
 	for _, name := range m.active {
+		shutdown = cmp.Or(shutdown, goingDown(name))
 		switch name {
 		case targetFirst:
 			*g = guestBoot{speaks: true}
@@ -99,13 +115,16 @@ func (g *guestBoot) heard(m guestMessage, when time.Duration) []workload.Event {
 		g.told = true
 		tell(workload.EventReady, when, "")
 	}
-	if m.shutdown != "" {
+	if m.ready {
+		g.ended = false
+	}
+	if shutdown != "" && !g.ended {
 		since := when
 		if g.left > 0 {
 			since = g.left
 		}
-		*g = guestBoot{}
-		tell(workload.EventGuestStops, since, m.shutdown)
+		*g = guestBoot{speaks: g.speaks, ended: true}
+		tell(workload.EventGuestStops, since, shutdown)
 	}
 	return events
 }

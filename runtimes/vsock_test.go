@@ -58,6 +58,10 @@ func TestGuestBoot(t *testing.T) {
 			slices.Concat(boot, []string{finished, inactive("multi-user.target"), active("multi-user.target"), "X_SYSTEMD_SHUTDOWN=halt"}),
 			"guest_up 3s, ready 5s, guest_stops 8s halt",
 		},
+		"it is cut off before the last word": {
+			slices.Concat(boot, []string{finished, inactive("multi-user.target"), active("poweroff.target"), "X_SYSTEMD_SHUTDOWN=poweroff\n"}, boot, []string{active("reboot.target")}),
+			"guest_up 3s, ready 5s, guest_stops 6s poweroff, guest_up 11s, guest_stops 13s reboot",
+		},
 		"a stop before multi-user.target":  {[]string{speaking, "X_SYSTEMD_SHUTDOWN=kexec\n"}, "guest_stops 2s kexec"},
 		"a stop for nothing that is known": {[]string{"X_SYSTEMD_SHUTDOWN=\xff\n", "X_SYSTEMD_SHUTDOWN=\n"}, ""},
 	} {
