@@ -16,8 +16,9 @@ import (
 // starts prints what the runtimes themselves say of when things started: id and
 // seconds since the epoch. Those that keep no such time (LXC, containerd's tasks) are told
 // by the start of their first process, which ps gives in whole seconds. Of Docker
-// also when it was asked: a container's first process is the engine's, long before
-// the program where everything starts at once.
+// and of Podman's pods also when it was asked: a container's first process is the
+// engine's, and a pod's slice is there before it, long before the program where
+// everything starts at once.
 const starts = `
 epoch() { date -d "$1" +%s.%N; }
 docker ps -q | while read -r id; do echo "$id $(epoch "$(docker inspect -f '{{.State.StartedAt}}' "$id")") $(epoch "$(docker inspect -f '{{.Created}}' "$id")")"; done
@@ -26,7 +27,8 @@ podman ps --format '{{.ID}} {{.Pod}}' | while read -r id pod; do
 done
 for pod in $(podman pod ps -q); do
 	infra=$(podman pod inspect --format '{{.InfraContainerID}}' "$pod")
-	echo "$(echo "$pod" | cut -c1-12) $(podman inspect --format '{{.State.StartedAt.UnixNano}}' "$infra" | sed 's/.........$/.&/')"
+	echo "$(echo "$pod" | cut -c1-12) $(podman inspect --format '{{.State.StartedAt.UnixNano}}' "$infra" | sed 's/.........$/.&/') \
+		$(podman pod inspect --format '{{.Created.UnixNano}}' "$pod" | sed 's/.........$/.&/')"
 done
 process() { epoch "$(ps -o lstart= -p "$1")"; }
 ctr tasks ls | awk '$3 == "RUNNING" { print $1, $2 }' | while read -r id pid; do

@@ -28,8 +28,10 @@ func TestRestartMidBoot(t *testing.T) {
 			defer inLab(t, "virsh -q destroy vm-guest 2>/dev/null; docker rm -f $(seq -f boot%%g %d) >/dev/null 2>&1 || true", containers)
 			before := takeScrape(t)
 			inLab(t, `for i in $(seq %d); do
-				docker run -d --name boot$i bb:1 /bin/sh -c 'timeout 2 sh -c "while :; do :; done"; exec sleep 1000' >/dev/null
-			done; workloads up vm-guest >/dev/null`, containers)
+				docker create --name boot$i bb:1 /bin/sh -c 'timeout 2 sh -c "while :; do :; done"; exec sleep 1000' >/dev/null
+			done`, containers)
+			// All at once: the first must not have settled when the last starts.
+			inLab(t, "docker start $(seq -f boot%%g %d) >/dev/null & workloads up vm-guest >/dev/null; wait", containers)
 			first := takeScrape(t)
 			inLab(t, "%s; %s", end, serves)
 			var second scrape
