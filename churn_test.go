@@ -66,7 +66,7 @@ func TestChurn(t *testing.T) {
 
 // newGrounds makes a group in the host's hierarchy. Where that cannot be, a laptop
 // may skip.
-func newGrounds(t *testing.T) string {
+func newGrounds(t testing.TB) string {
 	t.Helper()
 	mount, err := cgroupfs.Find("/proc/self/mountinfo")
 	if err == nil {
@@ -84,7 +84,7 @@ func newGrounds(t *testing.T) string {
 }
 
 // removeGroup waits for the last process, which is busy ending.
-func removeGroup(t *testing.T, dir string) {
+func removeGroup(t testing.TB, dir string) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		err := os.Remove(dir)
@@ -160,14 +160,14 @@ func (g *churn) run(groups int, eachSecond func()) {
 
 // binary is the exporter, as a process of its own.
 type binary struct {
-	t   *testing.T
+	t   testing.TB
 	pid int
 	url string
 	// end ends it by a signal, once.
 	end func(by syscall.Signal)
 }
 
-func newBinary(t *testing.T, flags ...string) *binary {
+func newBinary(t testing.TB, flags ...string) *binary {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

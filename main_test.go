@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){name: main})
 }
 
-func fetch(t *testing.T, url string) (*http.Response, error) {
+func fetch(t testing.TB, url string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err

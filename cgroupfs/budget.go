@@ -51,5 +51,8 @@ func (b *Budget) Take(n int64) bool {
 	return true
 }
 
+// room says whether n more would fit now.
+func (b *Budget) room(n int64) bool { return b.used.Load()+n <= b.limit }
+
 // Give returns n descriptors.
 func (b *Budget) Give(n int64) { b.used.Add(-n) }

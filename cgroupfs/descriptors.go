@@ -13,13 +13,19 @@ func (g *Group) release() {
 	if g.fds == nil {
 		return
 	}
-	for _, fd := range g.fds {
-		if fd != notOpen {
-			unix.Close(fd)
-		}
+	for i := range g.fds {
+		g.drop(i)
 	}
 	g.fds = nil
-	g.fs.opts.Budget.Give(int64(len(g.files)))
+}
+
+// drop closes one file, if it is open.
+func (g *Group) drop(i int) {
+	if g.fds[i] != notOpen {
+		unix.Close(g.fds[i])
+		g.fds[i] = notOpen
+		g.fs.opts.Budget.Give(1)
+	}
 }
 
 // openDir opens the group's directory. ErrGone: it is not there, or another
@@ -60,7 +66,7 @@ func (g *Group) there() bool {
 
 // keep opens the group's files for good, if the budget allows.
 func (g *Group) keep() {
-	if !g.fs.opts.Budget.Take(int64(len(g.files))) {
+	if !g.fs.opts.Budget.room(int64(len(g.files))) {
 		return
 	}
 	g.fds = make([]int, len(g.files))
@@ -77,6 +83,11 @@ func (g *Group) openMissing() {
 		}
 		switch fd, errno := openat(g.dirfd, g.fs.names[id], unix.O_RDONLY); errno {
 		case 0:
+			if !g.fs.opts.Budget.Take(1) {
+				unix.Close(fd)
+				g.release()
+				return
+			}
 			g.fds[i] = fd
 		case unix.EMFILE, unix.ENFILE:
 			// Somebody else took what the budget counted on.
@@ -105,8 +116,8 @@ func (g *Group) read(id fileID, buf *[]byte) ([]byte, error) {
 	if errors.Is(err, ErrGone) {
 		// The group ended, or its controller was switched off: which of the
 		// two is told at the end of the pass.
-		unix.Close(g.fds[i])
-		g.fds[i], g.lost = notOpen, true
+		g.drop(i)
+		g.lost = true
 	}
 	return b, err
 }
