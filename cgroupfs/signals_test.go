@@ -307,9 +307,9 @@ func TestSignalsStamps(t *testing.T) {
 		t.Logf("%-9s n=%d median %v, 95th percentile %v", kind, len(off[kind]), median, p95)
 	}
 	median, p95 := quantiles(all)
-	t.Logf("all       n=%d median %v, 95th percentile %v", len(all), median, p95)
-	// 2 ms and 15 ms are the aim; a machine that does ten other things may be ten times late.
-	if median > 20*time.Millisecond || p95 > 150*time.Millisecond {
+	const aimMedian, aimP95, noise = 2 * time.Millisecond, 15 * time.Millisecond, 10
+	t.Logf("all       n=%d median %v (aim %v), 95th percentile %v (aim %v)", len(all), median, aimMedian, p95, aimP95)
+	if median > noise*aimMedian || p95 > noise*aimP95 {
 		t.Errorf("median %v, 95th percentile %v", median, p95)
 	}
 }
