@@ -369,6 +369,74 @@ func TestUnknownTypes(t *testing.T) {
 	})
 }
 
+// A length within a frame that the library would allocate, an answer to what was
+// not asked, and one that comes twice: the connection is given up, not the process.
+func TestHostileReplies(t *testing.T) {
+	const many = 0x7ffffff0
+	d := machineNamed(1)
+	for name, bad := range map[string]func(r request) []byte{
+		"records":    func(r request) []byte { return frame(r.proc, 1, r.serial, 0, words(many)) },
+		"a few more": func(r request) []byte { return frame(r.proc, 1, r.serial, 0, appendDomain(words(2), d)) },
+		"parameters": func(r request) []byte {
+			return frame(r.proc, 1, r.serial, 0, append(appendDomain(words(1), d), words(many)...))
+		},
+		"name":       func(r request) []byte { return frame(r.proc, 1, r.serial, 0, words(1, many, 0, 0, 0, 0, 0, 0, 0)) },
+		"error text": func(r request) []byte { return frame(r.proc, 1, r.serial, 1, words(1, 2, 1, many)) },
+		"event":      func(request) []byte { return frame(wireLifecycle, 2, 0, 0, words(100, many)) },
+		"another":    func(r request) []byte { return frame(wireXML, 1, r.serial, 0, appendString(nil, "<domain/>")) },
+		"unasked":    func(request) []byte { return frame(wireStats, 1, 9999, 0, words(0)) },
+		"twice": func(r request) []byte {
+			one := frame(r.proc, 1, r.serial, 0, words(0))
+			return append(one, one...)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(machineNamed(1))
+				r := start(t, f, nil)
+				f.set(func() {
+					f.override = func(c *fakeConn, q request) bool {
+						if q.proc == wireStats && q.body[3] == 0 {
+							c.out <- bad(q)
+							return true
+						}
+						return false
+					}
+				})
+				r.after(6 * time.Second)
+				r.wantReports(true, false)
+				f.set(func() { f.override = nil })
+				r.after(2 * time.Minute)
+				r.wantReports(true, false, true)
+				r.stop()
+			})
+		})
+	}
+}
+
+// Events that nobody subscribed to are not looked at, whatever is in them.
+func TestForeignEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tunable, keepalive = 346, 0x6b656570
+		f := newFake(machineNamed(1))
+		r := start(t, f, nil)
+		f.set(func() {
+			for _, c := range f.conns {
+				c.out <- frame(tunable, 2, 0, 0, append(appendDomain(words(100), f.domains[0]), words(0x7ffffff0)...))
+				other := frame(1, 2, 0, 0, nil)
+				copy(other[4:], words(keepalive))
+				c.out <- other
+			}
+		})
+		r.after(15 * time.Second)
+		r.wantReports(true)
+		if r.age("vm1") > 12*time.Second || r.Health().Reconnects != 0 {
+			t.Errorf("%v old, %+v", r.age("vm1"), r.Health())
+		}
+		r.stop()
+	})
+}
+
 // A daemon that answers with an error is down, but its connection is good.
 func TestListIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

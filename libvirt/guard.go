@@ -1,28 +1,21 @@
 package libvirt
 
 import (
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 )
 
-const (
-	// frameMin is a header with nothing behind it. The client library panics,
-	// in a goroutine of its own, on anything shorter.
-	frameMin = 28
-	// frameMax is libvirt's VIR_NET_MESSAGE_MAX and the length word.
-	frameMax = 32<<20 + 4
-)
-
 var (
-	errFrame = errors.New("frame of impossible length")
-	errCut   = errors.New("connection cut")
+	errCut       = errors.New("connection cut")
+	errUnasked   = errors.New("an answer that nobody asked for")
+	errProcedure = errors.New("an answer to another question")
 )
 
 // guard is a connection that can be cut at any time, tells when it is lost, and
-// lets no frame through whose length the client library would not survive.
+// lets nothing through that the client library would not survive: a frame of an
+// impossible length, a length within one that is not there, an answer that
+// comes twice.
 type guard struct {
 	net.Conn
 	once sync.Once
@@ -36,33 +29,106 @@ type guard struct {
 	settled  chan struct{}
 	accepted bool
 
-	// The reader's place in the stream of frames.
-	header [frameMin]byte
-	have   int // bytes of the header seen
-	rest   int // bytes of the frame still to come
+	// mu is for asked: the procedures without an answer, by their serials.
+	mu    sync.Mutex
+	asked map[uint32]uint32
+	out   frames
+
+	// The reader's own: what is in order and not yet read, and what ends it.
+	in      frames
+	chunk   []byte
+	ready   []byte
+	trouble error
 }
 
 func newGuard(c net.Conn) *guard {
-	return &guard{Conn: c, lost: make(chan struct{}), settled: make(chan struct{})}
+	const chunk = 16 << 10
+	return &guard{
+		Conn: c, lost: make(chan struct{}), settled: make(chan struct{}),
+		asked: map[uint32]uint32{}, chunk: make([]byte, chunk),
+	}
+}
+
+// Write notes what is asked. The client library writes under a lock.
+func (g *guard) Write(p []byte) (int, error) {
+	err := g.out.add(p, func(f message) error {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.asked[f.serial()] = f.procedure()
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return g.Conn.Write(p)
 }
 
 // Read is called by one goroutine only, the client library's reader. An error
 // stays an error: the library reads on after some of them.
 func (g *guard) Read(p []byte) (int, error) {
-	select {
-	case <-g.lost:
-		return 0, g.loss()
-	default:
+	for {
+		select {
+		case <-g.lost:
+			return 0, g.loss()
+		default:
+		}
+		if len(g.ready) > 0 {
+			n := copy(p, g.ready)
+			g.ready = g.ready[n:]
+			return n, nil
+		}
+		if g.trouble != nil {
+			g.cut(g.trouble)
+			return 0, g.loss()
+		}
+		n, err := g.Conn.Read(g.chunk)
+		g.ready = nil
+		g.trouble = errors.Join(g.in.add(g.chunk[:n], g.admit), err)
 	}
-	n, err := g.Conn.Read(p)
-	if err == nil {
-		err = g.follow(p[:n])
+}
+
+// admit takes a frame that is in order, leaves out what is not for us, and says
+// what is wrong with any other.
+func (g *guard) admit(f message) error {
+	what, isEvent := events[f.procedure()]
+	if f.program() != remoteProgram || f.isEvent() && !isEvent {
+		return nil
 	}
-	if err != nil {
-		g.cut(err)
-		return 0, g.loss()
+	if !isEvent {
+		asked, err := g.answered(f)
+		switch {
+		case err != nil:
+			return err
+		case f.ok():
+			what = answers[asked]
+		default:
+			what = (*shape).failure
+		}
+		if what == nil {
+			return errProcedure
+		}
 	}
-	return n, nil
+	if err := fits(f.body(), what); err != nil {
+		return err
+	}
+	g.accepted = g.accepted || f.procedure() == procedureOpen && f.ok()
+	g.ready = append(g.ready, f...)
+	return nil
+}
+
+// answered is the procedure that a frame answers to.
+func (g *guard) answered(f message) (uint32, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	asked, ok := g.asked[f.serial()]
+	if !ok {
+		return 0, errUnasked
+	}
+	if asked != f.procedure() {
+		return 0, errProcedure
+	}
+	delete(g.asked, f.serial())
+	return asked, nil
 }
 
 // loss is the error of a connection that was cut.
@@ -71,49 +137,6 @@ func (g *guard) loss() error {
 		<-g.settled
 	}
 	return g.err
-}
-
-// follow keeps track of where frames begin.
-func (g *guard) follow(p []byte) error {
-	for len(p) > 0 {
-		if g.have < len(g.header) {
-			n := copy(g.header[g.have:], p)
-			g.have += n
-			p = p[n:]
-			if err := g.begun(); err != nil {
-				return err
-			}
-		} else {
-			n := min(g.rest, len(p))
-			g.rest -= n
-			p = p[n:]
-		}
-		if g.have == len(g.header) && g.rest == 0 {
-			g.have = 0
-			g.accepted = g.accepted || g.isAcceptance()
-		}
-	}
-	return nil
-}
-
-// begun checks the length of a frame as soon as it is known.
-func (g *guard) begun() error {
-	if g.have < 4 {
-		return nil
-	}
-	length := binary.BigEndian.Uint32(g.header[:])
-	if length < frameMin || length > frameMax {
-		return fmt.Errorf("%w: %d bytes", errFrame, length)
-	}
-	g.rest = int(length) - frameMin
-	return nil
-}
-
-// isAcceptance says whether a frame is the good answer to CONNECT_OPEN.
-func (g *guard) isAcceptance() bool {
-	const connectOpen, reply, ok = 1, 1, 0
-	word := func(i int) uint32 { return binary.BigEndian.Uint32(g.header[4*i:]) }
-	return word(3) == connectOpen && word(4) == reply && word(6) == ok
 }
 
 // cut closes the connection and releases everybody who waits on it.
