@@ -76,6 +76,9 @@ func TestSocketActivation(t *testing.T) {
 }
 
 // TestShutdownLetsScrapesEnd has a scrape in flight when the stop comes.
+//
+//	drill client: SIGTERM during a scrape
+//	shows: nobody new gets in, and that scrape gets its whole answer
 func TestShutdownLetsScrapesEnd(t *testing.T) {
 	app := kingpin.New(name, "")
 	opts := addFlags(app)

@@ -15,6 +15,9 @@ import (
 
 // TestRestart ends the binary in the middle of ten starts of real groups: two
 // processes of it observe ten, and what began while there was none is missed.
+//
+//	drill process: SIGTERM or SIGKILL in the middle of ten starts
+//	shows: the next process goes on with them; nothing is counted twice
 func TestRestart(t *testing.T) {
 	for _, by := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(by.String(), func(t *testing.T) {

@@ -212,6 +212,8 @@ func TestFourKindsOfNothing(t *testing.T) {
 	}
 }
 
+// drill cgroup: a file that is empty, huge, binary, negative, overflowing, or a directory
+// shows: that number is absent, `workload_exporter_unreadable_total` counts it, all others are there
 func TestUnexpectedFiles(t *testing.T) {
 	s := newScratch(t, 0)
 	g := s.group(docker)
@@ -428,6 +430,9 @@ func TestOracle(t *testing.T) {
 }
 
 // TestLiveGroupEnds holds a group's files while it is emptied, removed and made anew.
+//
+//	drill cgroup: a group ends while its files are held, and is made again under the same path
+//	shows: it is gone at once; the new one is never read as the old one
 func TestLiveGroupEnds(t *testing.T) {
 	l := newLive(t)
 	name := "docker-" + id64 + ".scope"

@@ -41,6 +41,8 @@ func TestParseSingle(t *testing.T) {
 	}
 }
 
+// drill cgroup: a file lacks a key, or has new ones
+// shows: what is there is shown
 func TestParseCPUStat(t *testing.T) {
 	for name, tc := range map[string]struct {
 		in   string

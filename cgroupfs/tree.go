@@ -59,6 +59,8 @@ type Tree struct {
 	// overflow, and for as long as not everything can be watched.
 	rescan   bool
 	degraded bool
+	// told is set when the log has it that the tree is degraded.
+	told     bool
 	last     time.Time
 	closed   bool
 	overflow uint64
@@ -270,7 +272,8 @@ func (t *Tree) now() when {
 
 // degrade says once that the tree cannot be watched, and is walked instead.
 func (t *Tree) degrade(err error) {
-	if !t.degraded {
+	if !t.told {
+		t.told = true
 		t.cfg.Logger.Warn("Cannot watch all cgroups, walking the tree at each scrape instead", "err", err)
 	}
 	t.degraded = true

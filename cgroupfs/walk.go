@@ -21,13 +21,13 @@ func (t *Tree) reconcile() error {
 		t.walked, t.witness = true, workload.Adopted
 	}
 	// A new try at every watch that failed before.
-	wasDegraded := t.degraded
 	if t.in != nil {
 		t.degraded = false
 	}
 	t.cfg.FS.devices.forget()
 	t.walk(t.root)
-	if wasDegraded && !t.degraded {
+	if t.told && !t.degraded {
+		t.told = false
 		t.cfg.Logger.Info("Watching all cgroups again")
 	}
 	return nil

@@ -138,6 +138,8 @@ func newStuck() *stuck {
 	return &stuck{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
 }
 
+// drill client: a client that does not read its answer
+// shows: others get new answers, and it gets its own
 func TestSlowClientHoldsNobodyUp(t *testing.T) {
 	n := uint64(0)
 	c := container(1)
@@ -168,6 +170,8 @@ func TestSlowClientHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+// drill client: more clients than `--web.max-requests`
+// shows: 503 for those beyond, slow ones included
 func TestMaxRequestsCountsSlowClients(t *testing.T) {
 	h := New(Config{Registry: newRegistry(), Enabled: workloadsOnly(), Runtime: true}).Handler(HandlerConfig{MaxRequests: 1})
 	slow := newStuck()
@@ -202,6 +206,9 @@ func (n *noted) Write(b []byte) (int, error) {
 func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
 // TestWriteDeadline has a real client that never reads, behind a real socket.
+//
+//	drill client: a client that never reads
+//	shows: it is cut off after 30 s
 func TestWriteDeadline(t *testing.T) {
 	written := make(chan error, 1)
 	// More than the buffers of both sides of a socket.
@@ -230,6 +237,9 @@ func TestWriteDeadline(t *testing.T) {
 
 // TestConcurrentScrapes has scrapers while workloads come and go: every answer
 // is whole, and says of each workload all or nothing.
+//
+//	drill client: scrapers at the same time, while workloads come and go
+//	shows: each answer is whole: of each workload all or nothing
 func TestConcurrentScrapes(t *testing.T) {
 	registry := many(10)
 	h := everything(registry).Handler(HandlerConfig{})

@@ -65,6 +65,9 @@ func exposed(t *testing.T, families []*dto.MetricFamily, format expfmt.Format) m
 // FuzzHostile sends what guests, tenants and users choose through everything that
 // is between them and a scraper: nothing breaks, nothing becomes a metric or a
 // label, and nobody hides behind the name of another.
+//
+//	drill cgroup: names, images and labels of any bytes and length, 4 kB and more
+//	shows: valid UTF-8 of 256 bytes at most; nobody hides behind the name of another
 func FuzzHostile(f *testing.F) {
 	f.Add("web", "default", "cart-0", "{}")
 	f.Add("a\nworkload_tasks{id=\"x\"} 1", "\xff\xfe", `back\slash"quote`, "\x00")

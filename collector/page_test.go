@@ -11,6 +11,8 @@ import (
 	"github.com/workload-exporter/workload_exporter/workload"
 )
 
+// drill cgroup: a group vanishes between listing and reading, or in the middle
+// shows: the workload is left out of that scrape, whole
 func TestGoneMidScrapeLeavesNoSample(t *testing.T) {
 	leaving := container(2)
 	reads := 0
@@ -36,6 +38,8 @@ func TestGoneMidScrapeLeavesNoSample(t *testing.T) {
 	}
 }
 
+// drill process: a bug panics while one workload is read
+// shows: that workload is missing, an error is logged, all others are there
 func TestPanicTakesNobodyElse(t *testing.T) {
 	broken := container(2)
 	broken.Group = &fakeGroup{read: func(*workload.Usage) error { panic("a bug") }}

@@ -10,6 +10,9 @@ import (
 
 // TestLibvirtStopped stops the daemon under running machines: nothing that a
 // cgroup tells may be missing, and the source says that it is down.
+//
+//	drill libvirt: libvirtd is stopped on a host with running machines (lab)
+//	shows: every series of a cgroup, of the same workloads; `workload_source_up` 0, then 1
 func TestLibvirtStopped(t *testing.T) {
 	up := func(s scrape) float64 { return s.sum("workload_source_up", labels{"source": "libvirt"}) }
 	eventually(t, "libvirt up", 5*time.Minute, func() bool { return up(takeScrape(t)) == 1 })
@@ -64,6 +67,9 @@ func TestDiedUnheard(t *testing.T) {
 
 // TestRemovedDuringScrape starts and removes containers while others scrape: a
 // workload is in a scrape with all of its series, or not at all.
+//
+//	drill cgroup: containers start and end while others scrape (lab)
+//	shows: a workload is in a scrape with all of its series or not at all
 func TestRemovedDuringScrape(t *testing.T) {
 	inLab(t, `(for i in 1 2 3 4 5; do docker run -d --name churn$i bb:1 /bin/sleep 1000 >/dev/null; docker rm -f churn$i >/dev/null; done; touch /run/lab/churned) >/dev/null 2>&1 &`)
 	defer inLab(t, "rm -f /run/lab/churned")

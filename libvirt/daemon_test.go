@@ -159,6 +159,11 @@ func (d *daemon) emulator() string {
 }
 
 // TestRealDaemon goes through one life of a real daemon, step by step.
+//
+//	drill libvirt: real QEMUs are stopped (SIGSTOP), one, then five
+//	shows: the healthy one stays fresh; the stopped ones are back when they are continued
+//	drill libvirt: a real libvirtd is stopped, then killed, then restarted with its machines alive
+//	shows: `workload_source_up` 0, 1, 0, 1; the same machines under the same ids
 func TestRealDaemon(t *testing.T) {
 	d := startDaemon(t)
 	d.create("one", 1)

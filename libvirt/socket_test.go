@@ -145,6 +145,8 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
+// drill libvirt: libvirt is not installed; then it is; then it goes away
+// shows: one line in the log and no other; it is found within 75 s; then it is down
 func TestNoLibvirt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := ""

@@ -243,6 +243,8 @@ func TestStartingMachineIsLookedAtAgain(t *testing.T) {
 	})
 }
 
+// drill libvirt: an event is lost at registration
+// shows: nothing is missed: the list is asked for after the subscription
 func TestEventsComeBeforeTheList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(machineNamed(1))
@@ -257,6 +259,9 @@ func TestEventsComeBeforeTheList(t *testing.T) {
 
 // The client library drops an event that comes together with the reply to its
 // subscription. The list that follows has the domain all the same.
+//
+//	drill libvirt: an event comes in one packet with the reply to its registration
+//	shows: the same
 func TestEventWithTheReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
@@ -324,6 +329,8 @@ func TestEventRefreshesAtOnce(t *testing.T) {
 	})
 }
 
+// drill libvirt: 3000 machines
+// shows: each is asked once in an interval
 func TestThousands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(machinesNamed(3000)...)

@@ -102,6 +102,8 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// drill process: the wall clock is stepped
+// shows: durations of cgroups, libvirt and guests are on CLOCK_BOOTTIME and do not notice; what an engine stamped is missed as `clock_step`
 func TestEngineStories(t *testing.T) {
 	for name, story := range map[string]struct{ script, want string }{
 		"run and stop": {`
