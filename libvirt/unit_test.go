@@ -14,6 +14,7 @@ import (
 
 	"github.com/digitalocean/go-libvirt"
 	"github.com/digitalocean/go-libvirt/socket"
+	"github.com/digitalocean/go-libvirt/socket/dialers"
 )
 
 // chunks is a connection whose reads bring the given pieces.
@@ -119,7 +120,7 @@ func FuzzGuard(f *testing.F) {
 		g := expecting(t, c, asked...)
 		close(g.settled)
 		got, _ := io.ReadAll(g)
-		client := libvirt.New(nil)
+		client := libvirt.NewWithDialer(dialers.NewAlreadyConnected(c))
 		err := new(frames).add(got, func(m message) error {
 			if _, isEvent := events[m.procedure()]; !isEvent && asked[m.serial()-1] != m.procedure() {
 				t.Errorf("an answer of %d to %d came through", m.procedure(), asked[m.serial()-1])
