@@ -47,6 +47,8 @@ type Options struct {
 	// of the system bus; empty is the usual one.
 	Systemd       bool
 	SystemdSocket string
+	// Most is how many workloads are shown at most; 0 is no limit.
+	Most int
 	// Services are the service units that are workloads; nil is none of them.
 	Services *regexp.Regexp
 	// Collectors are those that are on.
@@ -121,6 +123,9 @@ func addFlags(app *kingpin.Application) *Options {
 	app.Flag("workload.services", "Service units to show as workloads of kind service; the expression has to match the whole unit name, as in nginx\\.service.").
 		PlaceHolder("REGEXP").StringVar(&o.services)
 
+	app.Flag("workload.max", "Most workloads to show; how many more there are is in workload_exporter_workloads_hidden. 0 for no limit.").
+		Default("10000").IntVar(&o.Most)
+
 	for _, n := range collector.Names() {
 		o.collectors[n] = app.Flag("collector."+string(n), "Expose "+n.Help()+".").Default("true").Bool()
 	}
@@ -155,6 +160,9 @@ func (o *Options) check() error {
 	}
 	if o.Timeout <= 0 {
 		return errors.New("--lifecycle.timeout: must be positive")
+	}
+	if o.Most < 0 {
+		return errors.New("--workload.max: must not be negative")
 	}
 	if o.MaxRequests < 0 {
 		return errors.New("--web.max-requests: must not be negative")

@@ -128,6 +128,7 @@ func families(t *testing.T) map[string]bool {
 		LibvirtCalls: func() map[string]collector.Histogram { return map[string]collector.Histogram{"list": {Count: 1}} },
 		Unreadable:   func() map[string]uint64 { return map[string]uint64{"cpu.stat": 0} },
 		Descriptors:  func() (used, limit int64) { return 0, 0 },
+		FilesRead:    func() uint64 { return 0 },
 	}).Gather()
 	defer done()
 	if err != nil {

@@ -47,7 +47,7 @@ func serve(ctx context.Context, opts *Options, logger *slog.Logger) error {
 	gatherer := collector.New(collector.Config{
 		Registry: src.Registry, Enabled: opts.Collectors, ProcRoot: opts.Procfs, SysRoot: opts.Sysfs,
 		Runtime: !opts.DisableExporterMetrics, LibvirtCalls: src.LibvirtCalls, Unreadable: src.Unreadable,
-		Descriptors: src.Descriptors, Lifecycle: src.Lifecycle, History: src.History, Footprint: src.Footprint, Logger: logger,
+		Descriptors: src.Descriptors, FilesRead: src.FilesRead, Lifecycle: src.Lifecycle, History: src.History, Footprint: src.Footprint, Logger: logger,
 	})
 	page := status.New(status.Config{Gather: gatherer.Gather, Version: version.Version, Links: links(opts), Logger: logger})
 	mux := routes(opts, gatherer, page, walked.Load)

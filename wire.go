@@ -34,6 +34,7 @@ type sources struct {
 	LibvirtCalls func() map[string]collector.Histogram
 	Unreadable   func() map[string]uint64
 	Descriptors  func() (used, limit int64)
+	FilesRead    func() uint64
 	// Both are nil when starts and ends are not followed.
 	Lifecycle *collector.Lifecycle
 	History   collector.History
@@ -72,12 +73,14 @@ func wire(opts *Options, logger *slog.Logger) (*sources, error) {
 			runtimes.NewPIDFiles(filepath.Join(opts.Rundir, "libvirt/qemu"), fs.PIDs),
 			runtimes.NewProxmox(opts.Pvedir, logger),
 		},
+		Most:   opts.Most,
 		Logger: logger,
 	})
 	s := &sources{
 		Registry:    registry,
 		Unreadable:  fs.Unreadable,
 		Descriptors: func() (int64, int64) { return budget.Used(), budget.Limit() },
+		FilesRead:   fs.Reads,
 	}
 	following := cgroupfs.Config{FS: fs, Classifier: classifier, Registry: registry, Logger: logger}
 	var running []func(context.Context) error

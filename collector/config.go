@@ -22,6 +22,8 @@ type Config struct {
 	Unreadable func() map[string]uint64
 	// Descriptors is how many a source keeps open, and how many it may.
 	Descriptors func() (used, limit int64)
+	// FilesRead is how many cgroup files were read so far.
+	FilesRead func() uint64
 	// Lifecycle counts what happened to workloads, and History says what did to
 	// those that run. Both are nil when nobody follows them.
 	Lifecycle *Lifecycle

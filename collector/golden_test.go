@@ -129,6 +129,7 @@ func everything(registry *workload.Registry) *Gatherer {
 		},
 		Unreadable:  func() map[string]uint64 { return map[string]uint64{"cpu.stat": 2, "memory.stat": 0} },
 		Descriptors: func() (used, limit int64) { return 11, 700 },
+		FilesRead:   func() uint64 { return 1234 },
 	})
 }
 

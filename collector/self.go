@@ -23,12 +23,19 @@ var (
 		"Descriptors of cgroup files kept open.", nil, nil)
 	descriptorsBudgetDesc = prometheus.NewDesc("workload_exporter_descriptors_budget",
 		"Descriptors of cgroup files that may be kept open; files past it are opened for each scrape.", nil, nil)
+	filesReadDesc = prometheus.NewDesc("workload_exporter_files_read_total",
+		"Cgroup files that were read.", nil, nil)
+	workloadsDesc = prometheus.NewDesc("workload_exporter_workloads",
+		"Workloads that the exporter knows, the hidden ones included.", nil, nil)
+	hiddenDesc = prometheus.NewDesc("workload_exporter_workloads_hidden",
+		"Workloads that have no series of their own, since there are more than --workload.max.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (*selfCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		durationDesc, successDesc, callsDesc, unreadableDesc, descriptorsDesc, descriptorsBudgetDesc,
+		filesReadDesc, workloadsDesc, hiddenDesc,
 	} {
 		ch <- d
 	}
@@ -58,6 +65,12 @@ func (c *selfCollector) Collect(ch chan<- prometheus.Metric) {
 		for file, n := range g.cfg.Unreadable() {
 			ch <- prometheus.MustNewConstMetric(unreadableDesc, prometheus.CounterValue, float64(n), workload.Clean(file))
 		}
+	}
+	all, hidden := g.cfg.Registry.Population()
+	ch <- prometheus.MustNewConstMetric(workloadsDesc, prometheus.GaugeValue, float64(all))
+	ch <- prometheus.MustNewConstMetric(hiddenDesc, prometheus.GaugeValue, float64(hidden))
+	if g.cfg.FilesRead != nil {
+		ch <- prometheus.MustNewConstMetric(filesReadDesc, prometheus.CounterValue, float64(g.cfg.FilesRead()))
 	}
 	if g.cfg.Descriptors != nil {
 		used, limit := g.cfg.Descriptors()

@@ -25,6 +25,6 @@ func (r *Registry) rebuild() {
 		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Runtime, b.Runtime),
 			strings.Compare(a.ID, b.ID), strings.Compare(a.Name, b.Name))
 	})
-	r.running = list
+	r.running, r.shown = list, r.limit(list)
 	r.attachMachines()
 }

@@ -23,6 +23,8 @@ type Config struct {
 	Adoption time.Duration
 	// StatsMaxAge is how old a machine's numbers may be and still be served.
 	StatsMaxAge time.Duration
+	// Most is how many workloads Refresh returns at most; 0 is no limit.
+	Most int
 	// Now is the clock.
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -77,6 +79,9 @@ type Registry struct {
 	dirty    bool
 	restless bool
 	running  []*Workload
+	// shown is running, less the hidden ones.
+	shown  []*Workload
+	hidden int
 }
 
 // entry is one candidate and, once it is settled, its workload.
@@ -194,6 +199,9 @@ func (r *Registry) Report(source string, up bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.statuses[source]
+	if s.Up && !up {
+		s.Failures++
+	}
 	s.Source, s.Up = source, up
 	if up {
 		s.Heard = r.cfg.Now()
@@ -229,7 +237,7 @@ func (r *Registry) Undecided() int {
 }
 
 // Refresh brings every source up to now and returns the workloads that run,
-// ordered by their labels. The slice is shared: it is not to be changed.
+// ordered by their labels, no more than may be shown. The slice is shared: it is not to be changed.
 func (r *Registry) Refresh() []*Workload {
 	r.refresh.Lock()
 	defer r.refresh.Unlock()
@@ -248,5 +256,5 @@ func (r *Registry) Refresh() []*Workload {
 		r.rebuild()
 	}
 	r.attachOverhead()
-	return r.running
+	return r.shown
 }

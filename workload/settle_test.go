@@ -223,9 +223,11 @@ func TestSourcesAndStatuses(t *testing.T) {
 	h.expect(t, "docker/a/a")
 	heard := h.clock.now()
 	h.clock.pass(time.Minute)
+	// It fails once, however often that is told; one that never was up has not failed.
+	h.Report("a", false)
 	h.Report("a", false)
 	got := h.Statuses()
-	if len(got) != 2 || got[0] != (Status{"a", false, heard}) || got[1] != (Status{Source: "b"}) {
+	if len(got) != 2 || got[0] != (Status{Source: "a", Heard: heard, Failures: 1}) || got[1] != (Status{Source: "b"}) {
 		t.Errorf("statuses are %+v", got)
 	}
 }

@@ -16,4 +16,6 @@ type Status struct {
 	Up     bool
 	// Heard is when the source last had fresh news; the zero time means never.
 	Heard time.Time
+	// Failures is how often it was up, and then was not.
+	Failures uint64
 }
