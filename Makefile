@@ -13,7 +13,14 @@ SOAK ?= 10m
 ARGS ?=
 SCREENSHOTS ?=
 
-.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench churn soak browser e2e latency check clean
+# A package's version begins with a digit, and everything in it has the commit's time, so that two builds are the same.
+PACKAGE_VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match 2>/dev/null)),0.0.0~git$(shell git show -s --format=%cd.%h --date=format:%Y%m%d 2>/dev/null))
+SOURCE_DATE_EPOCH ?= $(shell git show -s --format=%ct 2>/dev/null || echo 0)
+ARCHES ?= amd64 arm64
+DIST ?= dist
+NFPM := $(GO) tool -modfile=tools/nfpm/go.mod nfpm
+
+.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench churn soak browser e2e latency check packages release vulncheck clean FORCE
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -103,7 +110,37 @@ e2e:
 latency:
 	$(GO) test -tags e2e,latency -count=1 -timeout 90m -v -run '^TestLatency$$' ./e2e -args -lives=$(LIVES)
 
+# deb and rpm of every architecture, in dist/.
+packages: $(foreach arch,$(ARCHES),$(DIST)/workload_exporter-linux-$(arch)) $(DIST)/workload_exporter.1.gz
+	@rm -f $(DIST)/*.deb $(DIST)/*.rpm
+	@set -e; export SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) PACKAGE_VERSION='$(PACKAGE_VERSION)' DIST='$(DIST)'; \
+	for arch in $(ARCHES); do for packager in deb rpm; do \
+		ARCH=$$arch $(NFPM) package -f packaging/nfpm.yaml -p $$packager -t $(DIST)/; \
+	done; done
+
+$(DIST)/workload_exporter-linux-%: FORCE
+	CGO_ENABLED=0 GOOS=linux GOARCH=$* $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $@ .
+
+# kingpin prints the page; its title line would have the whole build information.
+$(DIST)/workload_exporter.1.gz: build
+	@mkdir -p $(DIST)
+	{ echo '.TH workload_exporter 1 "" "$(PACKAGE_VERSION)"'; ./workload_exporter --help-man | sed '1,/^\.SH/{/^\.SH/!d}'; } | gzip -9n >$@
+
+# Everything that a release has: binaries, packages, bills of material, checksums.
+release: packages
+	@set -e; for arch in $(ARCHES); do \
+		$(GO) tool -modfile=tools/cyclonedx/go.mod cyclonedx-gomod bin -json -noserial -version '$(PACKAGE_VERSION)' \
+			-output $(DIST)/workload_exporter-linux-$$arch.cdx.json $(DIST)/workload_exporter-linux-$$arch; \
+	done
+	cd $(DIST) && rm -f sha256sums.txt && sha256sum * >sha256sums.txt
+
+# Asks vuln.go.dev.
+vulncheck:
+	$(GO) tool -modfile=tools/govulncheck/go.mod govulncheck ./...
+
 check: tidy lint test fuzz rules browser e2e
 
+FORCE:
+
 clean:
-	rm -f workload_exporter
+	rm -rf workload_exporter dist
