@@ -18,9 +18,10 @@ PACKAGE_VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-matc
 SOURCE_DATE_EPOCH ?= $(shell git show -s --format=%ct 2>/dev/null || echo 0)
 ARCHES ?= amd64 arm64
 DIST ?= dist
+IMAGE ?= workload_exporter:$(subst ~,-,$(PACKAGE_VERSION))
 NFPM := $(GO) tool -modfile=tools/nfpm/go.mod nfpm
 
-.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench churn soak browser e2e latency check packages release vulncheck clean FORCE
+.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench churn soak browser e2e latency check packages release vulncheck image clean FORCE
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -54,9 +55,10 @@ tidy:
 	$(GO) -C tools/prometheus mod tidy -diff
 	$(GO) -C tools/browser mod tidy -diff
 
-# Rewrites the expositions that tests compare with; look at the diff.
+# Rewrites the expositions that tests compare with, and docs/metrics.md; look at the diff.
 golden:
 	$(GO) test ./collector -run Golden -update
+	$(GO) test . -run TestMetricsDocument -update
 
 # Writes docs/faults.md anew, from what the tests say that they break.
 faults:
@@ -125,6 +127,11 @@ $(DIST)/workload_exporter-linux-%: FORCE
 $(DIST)/workload_exporter.1.gz: build
 	@mkdir -p $(DIST)
 	{ echo '.TH workload_exporter 1 "" "$(PACKAGE_VERSION)"'; ./workload_exporter --help-man | sed '1,/^\.SH/{/^\.SH/!d}'; } | gzip -9n >$@
+
+# For this machine's architecture, with its Docker.
+image: $(DIST)/workload_exporter-linux-$(shell $(GO) env GOARCH)
+	docker build -f packaging/container/Dockerfile --build-arg TARGETARCH=$$($(GO) env GOARCH) \
+		--build-arg VERSION='$(VERSION)' --build-arg REVISION='$(REVISION)' -t '$(IMAGE)' .
 
 # Everything that a release has: binaries, packages, bills of material, checksums.
 release: packages

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+
 	"github.com/workload-exporter/workload_exporter/collector"
 	"github.com/workload-exporter/workload_exporter/workload"
 )
@@ -51,7 +53,9 @@ func TestReadmeFlags(t *testing.T) {
 	if len(flags) < 20 {
 		t.Fatalf("only %d flags in the help", len(flags))
 	}
-	named := found(document(t, "README.md"), `--(?:no-)?([a-z][a-z.-]+)`)
+	// Docker's flags are its own.
+	readme := regexp.MustCompile(`(?m)^docker run (?:.*\\\n)*.*`).ReplaceAllString(document(t, "README.md"), "")
+	named := found(readme, `--(?:no-)?([a-z][a-z.-]+)`)
 	for flag := range named {
 		if !flags[flag] {
 			t.Errorf("--%s is no flag", flag)
@@ -102,8 +106,18 @@ func (weighed) Host() []workload.HostFootprint {
 	return []workload.HostFootprint{{Kind: workload.KindVM}}
 }
 
-// families is every metric that the exporter can have.
+// families is the name of every metric that the exporter can have.
 func families(t *testing.T) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	for _, f := range everything(t) {
+		names[f.GetName()] = true
+	}
+	return names
+}
+
+// everything is one scrape with all of them.
+func everything(t *testing.T) []*dto.MetricFamily {
 	t.Helper()
 	registry := workload.NewRegistry(workload.Config{})
 	registry.Found("all", workload.Candidate{
@@ -130,15 +144,11 @@ func families(t *testing.T) map[string]bool {
 		Descriptors:  func() (used, limit int64) { return 0, 0 },
 		FilesRead:    func() uint64 { return 0 },
 	}).Gather()
-	defer done()
+	t.Cleanup(done)
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := map[string]bool{}
-	for _, f := range list {
-		names[f.GetName()] = true
-	}
-	return names
+	return list
 }
 
 // braces writes out the names that a pattern such as a_{b,c} stands for.
@@ -156,8 +166,23 @@ func braces(pattern string) []string {
 }
 
 func TestReadmeMetrics(t *testing.T) {
-	families, named := families(t), map[string]bool{}
-	for pattern := range found(document(t, "README.md"), `(workload_(?:[a-z_]|\{[a-z_]+(?:,[a-z_]+)+\})+\*?)`) {
+	families := families(t)
+	named := namedMetrics(t, "README.md", families)
+	for metric := range families {
+		if !named[metric] {
+			t.Errorf("%s is not there", metric)
+		}
+	}
+	for _, path := range []string{"docs/coming-from.md", "docs/troubleshooting.md", "docs/security.md"} {
+		namedMetrics(t, path, families)
+	}
+}
+
+// namedMetrics is the metrics that a document names, each of which has to be one.
+func namedMetrics(t *testing.T, path string, families map[string]bool) map[string]bool {
+	t.Helper()
+	named := map[string]bool{}
+	for pattern := range found(document(t, path), `(workload_(?:[a-z_]|\{[a-z_]+(?:,[a-z_]+)+\})+\*?)`) {
 		if pattern == name {
 			continue
 		}
@@ -166,13 +191,28 @@ func TestReadmeMetrics(t *testing.T) {
 			prefix, many := strings.CutSuffix(metric, "*")
 			if many && !slices.ContainsFunc(slices.Collect(maps.Keys(families)), func(f string) bool { return strings.HasPrefix(f, prefix) }) ||
 				!many && !families[metric] {
-				t.Errorf("%s is no metric", metric)
+				t.Errorf("%s: %s is no metric", path, metric)
 			}
 		}
 	}
-	for metric := range families {
-		if !named[metric] {
-			t.Errorf("%s is not there", metric)
+	return named
+}
+
+// TestDocumentedReasons has each reason for something missed in the table.
+func TestDocumentedReasons(t *testing.T) {
+	_, table, _ := strings.Cut(document(t, "docs/troubleshooting.md"), "| `reason` |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	named := found(table, "`([a-z_]+)`")
+	_, constants, _ := strings.Cut(document(t, "lifecycle/phase.go"), "// Why something was missed.")
+	constants, _, _ = strings.Cut(constants, "\n)")
+	reasons := found(constants, `= "([a-z_]+)"`)
+	maps.Copy(reasons, found(document(t, "workload/event.go"), `Missed\w+ += "([a-z_]+)"`))
+	if len(reasons) < 15 {
+		t.Fatalf("only %d reasons", len(reasons))
+	}
+	for reason := range reasons {
+		if !named[reason] {
+			t.Errorf("%s is not there", reason)
 		}
 	}
 }
@@ -245,4 +285,39 @@ func TestDocumentedFiles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestDocumentedLinks follows the links of all documents to files and to their headings.
+func TestDocumentedLinks(t *testing.T) {
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil || len(documents) == 0 {
+		t.Fatalf("no documents: %v", err)
+	}
+	for _, path := range append(documents, "README.md", "CONTRIBUTING.md") {
+		for link := range found(document(t, path), `\]\(([^)]+)\)`) {
+			if strings.Contains(link, "://") {
+				continue
+			}
+			file, heading, _ := strings.Cut(link, "#")
+			target := filepath.Join(filepath.Dir(path), file)
+			if file == "" {
+				target = path
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: %s: %v", path, link, err)
+			} else if heading != "" && !headings(document(t, target))[heading] {
+				t.Errorf("%s: %s has no such heading", path, link)
+			}
+		}
+	}
+}
+
+// headings is what GitHub calls the headings of a document.
+func headings(text string) map[string]bool {
+	set := map[string]bool{}
+	for heading := range found(text, `(?m)^#+ (.+)$`) {
+		name := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(heading), "")
+		set[strings.ReplaceAll(name, " ", "-")] = true
+	}
+	return set
 }

@@ -41,8 +41,8 @@ func TestScripts(t *testing.T) {
 type notifications struct{}
 
 // setup gives a script a free port in ADDR, the tree that was captured in the
-// lab in CAPTURED, a certificate, a password file's hash in HASH, and a systemd
-// that listens.
+// lab in CAPTURED, certificates of the server, a client and a stranger, a
+// password file's hash in HASH, and a systemd that listens.
 func setup(env *testscript.Env) error {
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -62,7 +62,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	// A web.config.file cannot have variables: a script's @HASH@ stands for it.
-	for _, path := range []string{"auth.yml"} {
+	for _, path := range []string{"auth.yml", "mutual.yml"} {
 		content, err := os.ReadFile(filepath.Join(env.WorkDir, path))
 		if err != nil {
 			continue
@@ -72,8 +72,10 @@ func setup(env *testscript.Env) error {
 			return err
 		}
 	}
-	if err := writeCertificate(env.WorkDir); err != nil {
-		return err
+	for _, who := range []string{"", "client-", "stranger-"} {
+		if err := writeCertificate(env.WorkDir, who); err != nil {
+			return err
+		}
 	}
 	socket := filepath.Join(env.WorkDir, "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
@@ -86,7 +88,8 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
-func writeCertificate(dir string) error {
+// writeCertificate makes a certificate that is its own authority, and its key.
+func writeCertificate(dir, who string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -104,8 +107,8 @@ func writeCertificate(dir string) error {
 		return err
 	}
 	return errors.Join(
-		os.WriteFile(filepath.Join(dir, "cert.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
-		os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600),
+		os.WriteFile(filepath.Join(dir, who+"cert.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
+		os.WriteFile(filepath.Join(dir, who+"key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600),
 	)
 }
 
@@ -121,18 +124,30 @@ func cmdNotified(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// cmdGet is "get STATUS URL [USER PASSWORD]": the body goes to stdout.
+// cmdGet is "get STATUS URL [USER PASSWORD]": the body goes to stdout. With WHO
+// in the environment it shows that certificate; the status "refused" is none.
 func cmdGet(ts *testscript.TestScript, _ bool, args []string) {
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, args[1], nil)
 	ts.Check(err)
 	if len(args) == 4 {
 		r.SetBasicAuth(args[2], args[3])
 	}
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
-	}}
+	config := &tls.Config{InsecureSkipVerify: true}
+	if who := ts.Getenv("WHO"); who != "" {
+		pair, err := tls.LoadX509KeyPair(ts.MkAbs(who+"-cert.pem"), ts.MkAbs(who+"-key.pem"))
+		ts.Check(err)
+		// Shown whether or not the server would like it.
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: config}}
 	resp, err := client.Do(r)
+	if args[0] == "refused" {
+		if err == nil {
+			resp.Body.Close()
+			ts.Fatalf("%s: %s", args[1], resp.Status)
+		}
+		return
+	}
 	ts.Check(err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
