@@ -21,7 +21,7 @@ DIST ?= dist
 IMAGE ?= workload_exporter:$(subst ~,-,$(PACKAGE_VERSION))
 NFPM := $(GO) tool -modfile=tools/nfpm/go.mod nfpm
 
-.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench churn soak browser e2e latency check packages release vulncheck image clean FORCE
+.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench churn soak browser e2e latency check packages release vulncheck image chart clean FORCE
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -43,7 +43,7 @@ race:
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
 	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...
-	for dir in tools/dashboards tools/prometheus tools/browser; do \
+	for dir in tools/dashboards tools/prometheus tools/browser tools/helm; do \
 		(cd $$dir && $(GO) tool -modfile=../golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...) || exit 1; done
 
 fmt:
@@ -54,6 +54,7 @@ tidy:
 	$(GO) -C tools/dashboards mod tidy -diff
 	$(GO) -C tools/prometheus mod tidy -diff
 	$(GO) -C tools/browser mod tidy -diff
+	$(GO) -C tools/helm mod tidy -diff
 
 # Rewrites the expositions that tests compare with, and docs/metrics.md; look at the diff.
 golden:
@@ -112,6 +113,10 @@ e2e:
 latency:
 	$(GO) test -tags e2e,latency -count=1 -timeout 90m -v -run '^TestLatency$$' ./e2e -args -lives=$(LIVES)
 
+# Lints and renders the Helm chart, and holds the manifests to Kubernetes' schemas.
+chart:
+	$(GO) -C tools/helm test -count=1 ./...
+
 # deb and rpm of every architecture, in dist/.
 packages: $(foreach arch,$(ARCHES),$(DIST)/workload_exporter-linux-$(arch)) $(DIST)/workload_exporter.1.gz
 	@rm -f $(DIST)/*.deb $(DIST)/*.rpm
@@ -145,7 +150,7 @@ release: packages
 vulncheck:
 	$(GO) tool -modfile=tools/govulncheck/go.mod govulncheck ./...
 
-check: tidy lint test fuzz rules browser e2e
+check: tidy lint test fuzz rules chart browser e2e
 
 FORCE:
 
