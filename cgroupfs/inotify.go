@@ -67,11 +67,13 @@ func (in *inotify) remove(wd int32) {
 	_ = in.conn.Control(func(fd uintptr) { _, _ = unix.InotifyRmWatch(int(fd), uint32(wd)) })
 }
 
-// take hands over what is queued now, and does not wait.
-func (in *inotify) take(each func(notice)) error {
+// take hands over what is queued now, and does not wait. There may be more when
+// it has handed over as much as it may at a time.
+func (in *inotify) take(most int, each func(notice)) (more bool, err error) {
 	var readErr error
-	err := in.conn.Control(func(fd uintptr) {
-		for {
+	err = in.conn.Control(func(fd uintptr) {
+		more = true
+		for taken := 0; taken < most; {
 			n, err := unix.Read(int(fd), in.buf)
 			if err == unix.EINTR {
 				continue
@@ -80,16 +82,18 @@ func (in *inotify) take(each func(notice)) error {
 				if err != unix.EAGAIN {
 					readErr = err
 				}
+				more = false
 				return
 			}
 			now := in.now()
 			parseNotices(in.buf[:n], func(n notice) {
 				n.at = now
+				taken++
 				each(n)
 			})
 		}
 	})
-	return errors.Join(err, readErr)
+	return more, errors.Join(err, readErr)
 }
 
 // wait calls ready whenever something is queued, until it says to stop or the file is closed.

@@ -193,7 +193,7 @@ func TestSignalsOverflow(t *testing.T) {
 		gone()
 		p.remove("lxc.payload.c1")
 		stop := p.start(scope)
-		_ = f.in.take(func(notice) {})
+		_, _ = f.in.take(1<<20, func(notice) {})
 		f.apply(notice{mask: unix.IN_Q_OVERFLOW})
 		f.until(l, "missed", "empty late", "removed late", "created late", "populated late")
 		stop()
