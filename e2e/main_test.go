@@ -3,6 +3,10 @@
 package e2e
 
 import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,14 +19,47 @@ import (
 // TestMain boots the lab, installs the exporter in it and starts all workloads.
 // WORKLOAD_LAB_KEEP=1 leaves the lab running, and finds it so the next time.
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
+	flag.Parse()
+	if os.Getenv(ready) != "" {
+		os.Exit(m.Run())
+	}
+	os.Exit(supervise())
 }
 
-func run(m *testing.M) int {
+// ready is set for the process that runs the tests, in a lab that is.
+const ready = "WORKLOAD_LAB_READY"
+
+// labs is how many labs may die under the tests.
+const labs = 3
+
+// supervise runs the tests in a process of their own. The lab is a kernel under
+// emulation that runs machines under KVM, and QEMU's emulation of that now and then
+// corrupts a stack of it. What a lab that died in a panic has left is run in another.
+func supervise() int {
 	keep := os.Getenv("WORKLOAD_LAB_KEEP") != ""
 	if !keep {
 		defer func() { _, _ = script("stop") }()
 	}
+	passed := []string{}
+	for n := 1; ; n++ {
+		if err := prepare(keep); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		err := tests(&passed)
+		if err == nil {
+			return 0
+		}
+		if !panicked() || n == labs {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		fmt.Printf("the lab's kernel panicked after %d tests; those that are left go to another lab\n", len(passed))
+		_, _ = script("stop")
+	}
+}
+
+func prepare(keep bool) error {
 	for _, step := range []struct {
 		what string
 		do   func() error
@@ -33,12 +70,46 @@ func run(m *testing.M) int {
 	} {
 		begin := time.Now()
 		if err := step.do(); err != nil {
-			fmt.Fprintf(os.Stderr, "%s: %v\n", step.what, err)
-			return 1
+			return fmt.Errorf("%s: %w", step.what, err)
 		}
 		fmt.Printf("%s: %.0f s\n", step.what, time.Since(begin).Seconds())
 	}
-	return m.Run()
+	return nil
+}
+
+// tests runs those that have not passed, and notes which do.
+func tests(passed *[]string) error {
+	skip := append([]string{}, *passed...)
+	for i, name := range skip {
+		skip[i] = "^" + name + "$"
+	}
+	if asked := flag.Lookup("test.skip").Value.String(); asked != "" {
+		skip = append(skip, asked)
+	}
+	cmd := exec.Command(os.Args[0], append(os.Args[1:], "-test.v=true", "-test.skip="+strings.Join(skip, "|"))...)
+	cmd.Env = append(os.Environ(), ready+"=1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		fmt.Println(lines.Text())
+		if name, ok := strings.CutPrefix(lines.Text(), "--- PASS: "); ok {
+			name, _, _ = strings.Cut(name, " ")
+			*passed = append(*passed, name)
+		}
+	}
+	return cmd.Wait()
+}
+
+// panicked says whether it was the lab that died.
+func panicked() bool {
+	console, err := os.ReadFile(filepath.Join(cmp.Or(os.Getenv("WORKLOAD_LAB_RUN"), "lab/run"), "console.log"))
+	return err == nil && bytes.Contains(console, []byte("Kernel panic"))
 }
 
 // boot starts the lab, unless it was kept from the last time.
