@@ -111,11 +111,11 @@ func TestKernelFaults(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if out, err := script("put", bin, "/run/cgroupfs.test"); err != nil {
+	if out, err := script("put", bin, "/root/cgroupfs.test"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	defer inLab(t, "rm /run/cgroupfs.test")
-	out, err := lab("CI=true /run/cgroupfs.test -test.v -test.run '^(" + strings.Join(tests, "|") + ")$'")
+	defer inLab(t, "rm /root/cgroupfs.test")
+	out, err := lab("CI=true /root/cgroupfs.test -test.v -test.run '^(" + strings.Join(tests, "|") + ")$'")
 	if n := strings.Count(out, "\n--- PASS"); err != nil || n != len(tests) {
 		t.Errorf("%d of %d passed: %v\n%s", n, len(tests), err, out)
 	}
