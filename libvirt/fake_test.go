@@ -18,6 +18,7 @@ const (
 	wireClose     = 2
 	wireXML       = 14
 	wireAuthList  = 66
+	wirePolkit    = 70
 	wireControl   = 229
 	wireSubscribe = 316
 	wireLifecycle = 318
@@ -219,8 +220,12 @@ func (c *fakeConn) note(what string) {
 func (c *fakeConn) answer(r request) {
 	switch r.proc {
 	case wireAuthList:
+		// What a daemon asks of everybody but root.
+		const polkit = 2
 		c.note("auth")
-		c.reply(r, words(1, 0))
+		c.reply(r, words(1, polkit))
+	case wirePolkit:
+		c.reply(r, words(1))
 	case wireOpen:
 		c.note("open")
 		c.reply(r, nil)

@@ -16,6 +16,7 @@ const (
 	procedureClose          = 2
 	procedureXML            = 14
 	procedureAuthList       = 66
+	procedureAuthPolkit     = 70
 	procedureControlInfo    = 229
 	procedureSubscribe      = 316
 	procedureUnsubscribe    = 317
@@ -35,6 +36,7 @@ var answers = map[uint32]func(*shape){
 	procedureClose:       func(*shape) {},
 	procedureXML:         (*shape).text,
 	procedureAuthList:    func(s *shape) { s.array(4, func() { s.skip(4) }) },
+	procedureAuthPolkit:  func(*shape) {},
 	procedureControlInfo: func(*shape) {},
 	procedureSubscribe:   func(*shape) {},
 	procedureUnsubscribe: func(*shape) {},
