@@ -43,7 +43,7 @@ race:
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
 	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...
-	for dir in tools/dashboards tools/prometheus tools/browser tools/helm; do \
+	for dir in tools/dashboards tools/prometheus tools/browser tools/helm tools/compose; do \
 		(cd $$dir && $(GO) tool -modfile=../golangci-lint/go.mod golangci-lint run --allow-parallel-runners ./...) || exit 1; done
 
 fmt:
@@ -55,6 +55,7 @@ tidy:
 	$(GO) -C tools/prometheus mod tidy -diff
 	$(GO) -C tools/browser mod tidy -diff
 	$(GO) -C tools/helm mod tidy -diff
+	$(GO) -C tools/compose mod tidy -diff
 
 # Rewrites the expositions that tests compare with, and docs/metrics.md; look at the diff.
 golden:
@@ -70,11 +71,12 @@ dashboards:
 	$(GO) -C tools/dashboards run . ../../dashboards/grafana
 	$(GO) -C tools/dashboards test -count=1 ./...
 
-# Checks the rules, and tests them in Prometheus' engine, which takes some five minutes to build, once for a Go build cache.
+# Checks the rules and what tells Prometheus of hosts, and tests them in its engine, which takes some eight minutes to build, once for a Go build cache.
 rules:
 	$(GO) tool -modfile=tools/prometheus/go.mod promtool check rules --lint=all --lint-fatal dashboards/rules/*.yaml
 	$(GO) tool -modfile=tools/pint/go.mod pint --offline --no-color --log-level error lint --min-severity info --fail-on info dashboards/rules
 	$(GO) tool -modfile=tools/prometheus/go.mod promtool test rules dashboards/tests/*.yaml
+	$(GO) tool -modfile=tools/prometheus/go.mod promtool check config --syntax-only packaging/prometheus/*.yml packaging/compose/prometheus.yml
 	$(GO) -C tools/prometheus test -count=1 -timeout 20m ./...
 
 # What the rules cost: 200 synthetic hosts of 100 workloads in Prometheus' engine, into docs/fleet-cost.md. Some minutes and 4 GiB.
@@ -113,9 +115,10 @@ e2e:
 latency:
 	$(GO) test -tags e2e,latency -count=1 -timeout 90m -v -run '^TestLatency$$' ./e2e -args -lives=$(LIVES)
 
-# Lints and renders the Helm chart, and holds the manifests to Kubernetes' schemas.
+# Lints and renders the Helm chart, and holds the manifests to Kubernetes' schemas, and the compose file to Compose's.
 chart:
 	$(GO) -C tools/helm test -count=1 ./...
+	$(GO) -C tools/compose test -count=1 ./...
 
 # deb and rpm of every architecture, in dist/.
 packages: $(foreach arch,$(ARCHES),$(DIST)/workload_exporter-linux-$(arch)) $(DIST)/workload_exporter.1.gz

@@ -173,7 +173,7 @@ func TestReadmeMetrics(t *testing.T) {
 			t.Errorf("%s is not there", metric)
 		}
 	}
-	for _, path := range []string{"docs/coming-from.md", "docs/troubleshooting.md", "docs/security.md"} {
+	for _, path := range []string{"docs/coming-from.md", "docs/troubleshooting.md", "docs/security.md", "docs/fleet.md"} {
 		namedMetrics(t, path, families)
 	}
 }
