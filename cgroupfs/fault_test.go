@@ -133,7 +133,7 @@ func TestUnsupported(t *testing.T) {
 
 // TestControllerSwitchedOff takes a controller from a group that is held.
 //
-//	drill cgroup: a controller is switched off while a workload runs (run on hosts that hand one down)
+//	drill cgroup: a controller is switched off while a workload runs (in the lab)
 //	shows: the series of its files end, all others go on, no error; they are back when it is switched on
 func TestControllerSwitchedOff(t *testing.T) {
 	l := newLive(t)

@@ -3,6 +3,9 @@
 package e2e
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +98,26 @@ func TestRemovedDuringScrape(t *testing.T) {
 	t.Logf("%d scrapes saw %d docker containers", scrapes, len(seen))
 	if len(seen) < 4 {
 		t.Errorf("no scrape saw any of the containers that came and went")
+	}
+}
+
+// TestKernelFaults runs tests of cgroupfs on the lab's kernel, which hands down
+// controllers that a host under test may not.
+func TestKernelFaults(t *testing.T) {
+	tests := []string{"TestPressureSwitchedOff", "TestUnsupported", "TestControllerSwitchedOff", "TestLiveGroup", "TestLiveGroupEnds"}
+	bin := filepath.Join(t.TempDir(), "cgroupfs.test")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", bin, "../cgroupfs")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := script("put", bin, "/root/cgroupfs.test"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	defer inLab(t, "rm /root/cgroupfs.test")
+	out, err := lab("CI=true /root/cgroupfs.test -test.v -test.run '^(" + strings.Join(tests, "|") + ")$'")
+	if n := strings.Count(out, "\n--- PASS"); err != nil || n != len(tests) {
+		t.Errorf("%d of %d passed: %v\n%s", n, len(tests), err, out)
 	}
 }
 
