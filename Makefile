@@ -21,7 +21,7 @@ DIST ?= dist
 IMAGE ?= workload_exporter:$(subst ~,-,$(PACKAGE_VERSION))
 NFPM := $(GO) tool -modfile=tools/nfpm/go.mod nfpm
 
-.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench churn soak browser e2e latency check packages release vulncheck image chart clean FORCE
+.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench churn soak browser e2e latency demo check packages release vulncheck image chart clean FORCE
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -114,6 +114,10 @@ e2e:
 # LIVES starts and stops of each runtime in the lab, by our numbers and by the runtime's own; prints a table.
 latency:
 	$(GO) test -tags e2e,latency -count=1 -timeout 90m -v -run '^TestLatency$$' ./e2e -args -lives=$(LIVES)
+
+# The lab with workloads, the exporter, and Prometheus with our rules, on ports of 127.0.0.1, until Ctrl-C. Needs what e2e needs.
+demo:
+	@e2e/lab/demo
 
 # Lints and renders the Helm chart, and holds the manifests to Kubernetes' schemas, and the compose file to Compose's.
 chart:
