@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"flag"
@@ -11,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,43 +21,90 @@ import (
 // WORKLOAD_LAB_KEEP=1 leaves the lab running, and finds it so the next time.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if os.Getenv(ready) != "" {
+	if os.Getenv(ready) != "" || flag.Lookup("test.list").Value.String() != "" {
 		os.Exit(m.Run())
 	}
 	os.Exit(supervise())
 }
 
-// ready is set for the process that runs the tests, in a lab that is.
-const ready = "WORKLOAD_LAB_READY"
+const (
+	// ready is set for a process that runs tests in a lab that is.
+	ready = "WORKLOAD_LAB_READY"
+	// lifetime is how old a lab may be when a test begins in it. It is a kernel under
+	// emulation that runs machines under KVM, and QEMU's emulation of that corrupts
+	// a stack of it sooner or later: seen after 18 and after 21 minutes.
+	lifetime = 10 * time.Minute
+	// labs is how many labs may die in a panic under one test.
+	labs = 2
+)
 
-// labs is how many labs may die under the tests.
-const labs = 3
-
-// supervise runs the tests in a process of their own. The lab is a kernel under
-// emulation that runs machines under KVM, and QEMU's emulation of that now and then
-// corrupts a stack of it. What a lab that died in a panic has left is run in another.
+// supervise runs each test in a process of its own, and a few of them in each lab.
 func supervise() int {
 	keep := os.Getenv("WORKLOAD_LAB_KEEP") != ""
 	if !keep {
 		defer func() { _, _ = script("stop") }()
 	}
-	passed := []string{}
-	for n := 1; ; n++ {
-		if err := prepare(keep); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		err := tests(&passed)
-		if err == nil {
-			return 0
-		}
-		if !panicked() || n == labs {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		fmt.Printf("the lab's kernel panicked after %d tests; those that are left go to another lab\n", len(passed))
-		_, _ = script("stop")
+	names, err := asked()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
+	code := 0
+	var booted time.Time
+	for _, name := range names {
+		for n := 1; ; n++ {
+			if booted.IsZero() || !keep && time.Since(booted) > lifetime {
+				if !keep || panicked() {
+					_, _ = script("stop")
+				}
+				booted = time.Now()
+				if err := prepare(keep); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+					return 1
+				}
+			}
+			err := test(name)
+			if err == nil {
+				break
+			}
+			if !panicked() || n == labs {
+				code = 1
+				break
+			}
+			fmt.Printf("the lab's kernel panicked: %s begins anew in another lab\n", name)
+			booted = time.Time{}
+		}
+	}
+	return code
+}
+
+// asked lists the tests that the flags ask for.
+func asked() ([]string, error) {
+	value := func(name string) string { return flag.Lookup("test." + name).Value.String() }
+	run, _, _ := strings.Cut(value("run"), "/")
+	out, err := exec.Command(os.Args[0], "-test.list="+cmp.Or(run, ".")).Output()
+	if err != nil {
+		return nil, err
+	}
+	var skip *regexp.Regexp
+	if pattern := value("skip"); pattern != "" {
+		if skip, err = regexp.Compile(pattern); err != nil {
+			return nil, err
+		}
+	}
+	names := strings.Fields(string(out))
+	return slices.DeleteFunc(names, func(name string) bool { return skip != nil && skip.MatchString(name) }), nil
+}
+
+func test(name string) error {
+	run := "^" + name + "$"
+	if _, sub, ok := strings.Cut(flag.Lookup("test.run").Value.String(), "/"); ok {
+		run += "/" + sub
+	}
+	cmd := exec.Command(os.Args[0], append(os.Args[1:], "-test.run="+run)...)
+	cmd.Env = append(os.Environ(), ready+"=1")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
 }
 
 func prepare(keep bool) error {
@@ -75,35 +123,6 @@ func prepare(keep bool) error {
 		fmt.Printf("%s: %.0f s\n", step.what, time.Since(begin).Seconds())
 	}
 	return nil
-}
-
-// tests runs those that have not passed, and notes which do.
-func tests(passed *[]string) error {
-	skip := append([]string{}, *passed...)
-	for i, name := range skip {
-		skip[i] = "^" + name + "$"
-	}
-	if asked := flag.Lookup("test.skip").Value.String(); asked != "" {
-		skip = append(skip, asked)
-	}
-	cmd := exec.Command(os.Args[0], append(os.Args[1:], "-test.v=true", "-test.skip="+strings.Join(skip, "|"))...)
-	cmd.Env = append(os.Environ(), ready+"=1")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		fmt.Println(lines.Text())
-		if name, ok := strings.CutPrefix(lines.Text(), "--- PASS: "); ok {
-			name, _, _ = strings.Cut(name, " ")
-			*passed = append(*passed, name)
-		}
-	}
-	return cmd.Wait()
 }
 
 // panicked says whether it was the lab that died.
