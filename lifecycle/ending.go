@@ -19,6 +19,8 @@ type ending struct {
 	until time.Duration
 	// empty is when the cgroup told, died when the engine did, with code.
 	empty, died moment
+	// left is when the last process was seen to go.
+	left moment
 	code        int
 	oom         moment
 	asked       uint64
@@ -35,7 +37,7 @@ func (t *Tracker) noteEmpty(r *run, when moment) {
 	if x == nil {
 		x = t.hold(r)
 	}
-	x.empty = at(when.at)
+	x.empty, x.left = at(when.at), when
 	t.over(x)
 	heard, known := t.engines.heard[r.key.runtime]
 	if !known {
@@ -60,7 +62,12 @@ func (t *Tracker) noteDied(x *ending, e workload.Event) {
 		if asked&(1<<sigkill) != 0 {
 			outcome = forced
 		}
-		t.took(x.run, stop, sourceEngine, outcome, e.When-since.at)
+		// An engine tells of an end once it has cleaned up, which may take long.
+		end := e.When
+		if x.left.ok && x.left.at >= since.at {
+			end = min(end, x.left.at)
+		}
+		t.took(x.run, stop, sourceEngine, outcome, end-since.at)
 	case since.ok:
 		t.missed(stop, clockStep)
 	case asked&untold != 0:

@@ -123,7 +123,7 @@ func TestEngineStories(t *testing.T) {
 			container docker create_to_started engine ok 700ms
 			container docker: stopped
 			container docker: removed
-			container docker stop engine graceful 520ms
+			container docker stop engine graceful 500ms
 			container docker exit clean`},
 		"docker restart is one reboot, though the engine tells late of the end": {began + `
 			9s   engine_kill  docker a 15
@@ -139,7 +139,7 @@ func TestEngineStories(t *testing.T) {
 			31s engine_die docker a 3 30s`, begun + `
 			container docker: stopped
 			container docker: removed
-			container docker stop engine graceful 1.1s
+			container docker stop engine graceful 1s
 			container docker exit clean
 			container docker: created
 			container docker: started
