@@ -20,10 +20,10 @@ type ending struct {
 	// empty is when the cgroup told, died when the engine did, with code.
 	empty, died moment
 	// left is when the last process was seen to go.
-	left moment
-	code        int
-	oom         moment
-	asked       uint64
+	left  moment
+	code  int
+	oom   moment
+	asked uint64
 	// since is when the request to stop was, if that is known.
 	since moment
 }
