@@ -111,9 +111,9 @@ browser:
 e2e:
 	$(GO) test -tags e2e -count=1 -timeout 50m -v ./e2e
 
-# LIVES starts and stops of each runtime in the lab, by our numbers and by the runtime's own; prints a table.
+# LIVES starts and stops of each runtime in the lab, by our numbers and by the runtime's own; prints a table of each.
 latency:
-	$(GO) test -tags e2e,latency -count=1 -timeout 90m -v -run '^TestLatency$$' ./e2e -args -lives=$(LIVES)
+	$(GO) test -tags e2e,latency -count=1 -timeout 90m -v -run '^TestLatency' ./e2e -args -lives=$(LIVES)
 
 # The lab with workloads, the exporter, and Prometheus with our rules, on ports of 127.0.0.1, until Ctrl-C. Needs what e2e needs.
 demo:

@@ -141,10 +141,8 @@ func engineSubject(runtime string) subject {
 	return s
 }
 
-var subjects = []subject{
-	engineSubject("docker"),
-	engineSubject("podman"),
-	{
+func lxcSubject() subject {
+	return subject{
 		runtime: "lxc",
 		prepare: "lxc-start --version; workloads down lx1 >/dev/null",
 		up:      `rm -f /run/lab/lx1.trace; lxc-start -n lx1 -l TRACE -o /run/lab/lx1.trace && lxc-wait -n lx1 -s RUNNING -t 60 && echo lx1`,
@@ -159,8 +157,11 @@ var subjects = []subject{
 			l.compare(comparison{"lxc", "start", "lxc-start's log: process cloned"}, one.start(t), one.stamps["log_cloned"])
 			l.none(comparison{runtime: "lxc", phase: "stop"}, noRequestTold)
 		},
-	},
-	{
+	}
+}
+
+func nspawnSubject() subject {
+	return subject{
 		runtime: "nspawn",
 		prepare: "systemctl --version | head -1; systemctl stop systemd-nspawn@nsp2",
 		up:      `systemctl start systemd-nspawn@nsp2 && echo nsp2`,
@@ -176,8 +177,11 @@ var subjects = []subject{
 			l.compare(comparison{"nspawn", "stop", "unit: ActiveExitTimestamp to InactiveEnterTimestamp"}, stop, one.stamps.span(t, "ActiveExitTimestamp", "InactiveEnterTimestamp"))
 			l.compare(comparison{"nspawn", "stop", "unit: ActiveExitTimestamp, to kernel: cgroup_notify_populated"}, stop, one.kernel.wall(t, "empty")-one.stamps["ActiveExitTimestamp"])
 		},
-	},
-	{
+	}
+}
+
+func libvirtSubject() subject {
+	return subject{
 		// It powers itself off as soon as it is up.
 		runtime: "libvirt",
 		prepare: `virsh --version; sed 's/vm-guest/vm-life/g; s|</cmdline>| rdinit=/bin/busybox -- poweroff -f</cmdline>|' /srv/lab/vm-guest.xml >/run/lab/vm-life.xml
@@ -206,5 +210,5 @@ var subjects = []subject{
 			l.elsewhere(comparison{vm, "stop", "virsh event: Shutdown, to log: shutting down"}, "the log's line is the beginning of the clean-up, Stopped its end",
 				stop, one.stamps.span(t, "event_Shutdown", "log_down"))
 		},
-	},
+	}
 }

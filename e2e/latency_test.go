@@ -57,25 +57,31 @@ func (l *latencies) none(c comparison, why string) {
 	l.notes[c] = "not observed: " + why
 }
 
-// TestLatency starts and stops a workload of each runtime again and again. Each
-// life is measured by the exporter and by a stopwatch that is not ours.
-func TestLatency(t *testing.T) {
+// Each life is measured by the exporter and by a stopwatch that is not ours. Each
+// runtime is a test of its own: together they outlive a lab.
+
+func TestLatencyDocker(t *testing.T)  { latency(t, engineSubject("docker")) }
+func TestLatencyPodman(t *testing.T)  { latency(t, engineSubject("podman")) }
+func TestLatencyLXC(t *testing.T)     { latency(t, lxcSubject()) }
+func TestLatencyNspawn(t *testing.T)  { latency(t, nspawnSubject()) }
+func TestLatencyLibvirt(t *testing.T) { latency(t, libvirtSubject()) }
+
+// latency starts and stops a workload of a runtime again and again.
+func latency(t *testing.T, s subject) {
+	t.Helper()
 	mayUseSockets(t, asRoot, "docker", "podman")
 	inLab(t, "%s", traceOn)
 	defer inLab(t, "%s", traceOff)
 	l := &latencies{off: map[comparison][]float64{}, notes: map[comparison]string{}}
-	for _, s := range subjects {
-		ready := inLab(t, "%s", s.prepare)
-		t.Logf("%s: %s", s.runtime, strings.TrimSpace(ready))
-		for range *lives {
-			s.live(t, l)
-		}
-		if s.cleanup != "" {
-			inLab(t, "%s", s.cleanup)
-		}
-		// So far: what follows may yet fail.
-		t.Logf("the error is |ours - theirs|; the aim is a median of %v and a 95th percentile of %v\n%s", aimMedian, aimP95, l.table())
+	ready := inLab(t, "%s", s.prepare)
+	t.Logf("%s: %s", s.runtime, strings.TrimSpace(ready))
+	for range *lives {
+		s.live(t, l)
 	}
+	if s.cleanup != "" {
+		inLab(t, "%s", s.cleanup)
+	}
+	t.Logf("the error is |ours - theirs|; the aim is a median of %v and a 95th percentile of %v\n%s", aimMedian, aimP95, l.table())
 	l.hold(t)
 }
 

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -31,6 +32,17 @@ func console(t *testing.T, vm, stamp string) (at float64, ok bool) {
 		t.Fatal(err)
 	}
 	return float64(n) / 1e6, true
+}
+
+// kernelStart is when a guest's kernel started by the guest's clock on the wall, in seconds.
+func kernelStart(t *testing.T, vm string) float64 {
+	t.Helper()
+	text := inLab(t, "sed -n 's/\\r//; s/^kernel=//p' /var/log/libvirt/qemu/%s.console | tail -n 1", vm)
+	at, err := time.Parse("Mon 2006-01-02 15:04:05.999999 MST", strings.TrimSpace(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(at.UnixNano()) / 1e9
 }
 
 // inGuest has the guest's systemctl do something, by its second serial port.
@@ -84,6 +96,21 @@ func TestGuestsTell(t *testing.T) {
 	t.Logf("from up to ready: host %.3f s, guest %.3f s", ready-up, finish-basic)
 	if d := (ready - up) - (finish - basic); d < -1 || d > 1 {
 		t.Errorf("host and guest differ by %.3f s", d)
+	}
+	started := c.after.must(t, "workload_start_timestamp_seconds", labels{"name": "vm-systemd"})
+	kernel := kernelStart(t, "vm-systemd")
+	for _, tt := range []struct {
+		phase             string
+		ours, theirs, aim float64
+	}{
+		{"start_to_guest_up", started + up, kernel + basic, 1},
+		{"start_to_ready", started + ready, kernel + finish, .1},
+	} {
+		late := tt.ours - tt.theirs
+		t.Logf("%s ends %.3f s after the guest's own clock says so; the aim is %v s", tt.phase, late, tt.aim)
+		if math.Abs(late) > 10*tt.aim {
+			t.Errorf("%s is %.3f s off", tt.phase, late)
+		}
 	}
 	if up < basic || ready < finish {
 		t.Error("the guest was up before its own clock says so")
