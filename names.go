@@ -56,7 +56,7 @@ func names(opts *Options, registry *workload.Registry, events workload.Events, l
 	} {
 		if a.On {
 			asker := a.make(runtimes.AskerConfig{
-				Source: a.source, Socket: a.Socket, Usual: a.usual, Labels: opts.Labels, Reporter: registry, Logger: logger,
+				Source: a.source, Socket: a.Socket, Usual: a.usual, Labels: opts.Labels, Reporter: registry, Contain: registry.Contain, Logger: logger,
 			})
 			add(asker, asker.Run)
 		}

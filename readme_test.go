@@ -128,6 +128,7 @@ func everything(t *testing.T) []*dto.MetricFamily {
 	machine := workload.Machine{UUID: "a", OpenStack: &workload.OpenStack{}}
 	known(reflect.ValueOf(&machine.Stats).Elem())
 	registry.SetMachines([]workload.Machine{machine})
+	registry.Contain("cri", map[string][]workload.Container{"a": {{Name: "a", Image: "a"}}})
 	registry.Report("cgroup", true)
 	who := workload.Identity{Kind: workload.KindVM, Runtime: "firecracker"}
 	lifecycle := collector.NewLifecycle()

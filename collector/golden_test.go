@@ -63,6 +63,8 @@ func shapes() map[string]*workload.Registry {
 	withGuest := newRegistry(machine)
 	withGuest.SetMachines([]workload.Machine{{UUID: uuid, Name: "debian", DomainID: 3, Stats: machineStats()}})
 	withGuest.Report("libvirt", true)
+	withContainers := newRegistry(pod)
+	withContainers.Contain("cri", map[string][]workload.Container{pod.ID: {{Name: "coredns", Image: "registry.k8s.io/coredns:1"}, {Name: "\xff"}}})
 	nova := newRegistry(machine)
 	nova.SetMachines([]workload.Machine{{UUID: uuid, Name: "instance-0000000e", DomainID: 3, OpenStack: &workload.OpenStack{
 		Instance: "web \"1\"", Flavor: "m1.small", Image: "f0f0d38c-0a5f-4c54-83e5-d48006b888a7",
@@ -101,7 +103,7 @@ func shapes() map[string]*workload.Registry {
 	long := strings.Repeat("ä", 2048)
 	return map[string]*workload.Registry{
 		"docker": newRegistry(docker), "docker_unlimited": newRegistry(unlimited), "podman": newRegistry(podman),
-		"pod_paused": newRegistry(pod), "vm": withGuest, "vm_without_driver": withoutDriver, "vm_without_cgroup": alone, "vm_nova": nova,
+		"pod_paused": withContainers, "vm": withGuest, "vm_without_driver": withoutDriver, "vm_without_cgroup": alone, "vm_nova": nova,
 		"service": newRegistry(service), "vm_process": newRegistry(process), "unreadable": newRegistry(unreadable),
 		"empty": newRegistry(),
 		"hostile": newRegistry(

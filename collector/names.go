@@ -36,7 +36,7 @@ func (n Name) Help() string {
 	case Host:
 		return "the host's CPUs, memory and pressure, and its number of workloads"
 	case Info:
-		return "workload_info, workload_kubernetes_info, workload_openstack_info: cgroup, full id, image, pod, Nova's names and more of each workload"
+		return "workload_info, workload_kubernetes_info, workload_kubernetes_container_info, workload_openstack_info: cgroup, full id, image, pod, Nova's names and more of each workload"
 	case Sources:
 		return "whether cgroupfs, libvirt and the others answer, and since when"
 	case Self:

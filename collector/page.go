@@ -143,14 +143,12 @@ func (p *page) show(r *row) {
 		f := p.families[c.family]
 		f.Metric = append(f.Metric, s.metric)
 	}
-	if r.workload.OpenStack() != r.openStack {
-		// libvirt may tell later than all else what Nova has noted.
+	if r.workload.OpenStack() != r.openStack || r.workload.Pod() != r.pod {
+		// libvirt may tell later than all else what Nova has noted, and containers come and go in a pod.
 		r.inform(p.infos, p.one, r.identity.labels(p.labels))
 	}
-	for i, m := range r.infos {
-		if m != nil {
-			p.shown[i].Metric = append(p.shown[i].Metric, m)
-		}
+	for i, list := range r.infos {
+		p.shown[i].Metric = append(p.shown[i].Metric, list...)
 	}
 	for s, spent := range p.usage.Spent {
 		p.spent[s] += spent

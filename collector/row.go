@@ -16,10 +16,11 @@ type row struct {
 	// columns says what the samples are, in the same order.
 	columns []column
 	samples []sample
-	// infos are in the order of the page's, nil where there is none; openStack
-	// is what they were made with.
-	infos     []*dto.Metric
+	// infos are in the order of the page's; openStack and pod are what they were
+	// made with.
+	infos     [][]*dto.Metric
 	openStack *workload.OpenStack
+	pod       *workload.Pod
 	tally     *tally
 }
 
@@ -107,9 +108,9 @@ func newRow(w *workload.Workload, who identity, names *labelNames, columns []col
 
 // inform makes the info metrics from what is known now.
 func (r *row) inform(infos []infoFamily, one *dto.Gauge, labels []*dto.LabelPair) {
-	r.infos, r.openStack = make([]*dto.Metric, len(infos)), r.workload.OpenStack()
+	r.infos, r.openStack, r.pod = make([][]*dto.Metric, len(infos)), r.workload.OpenStack(), r.workload.Pod()
 	for i := range infos {
-		r.infos[i] = newInfoMetric(&infos[i], one, r.workload, labels)
+		r.infos[i] = newInfoMetrics(&infos[i], one, r.workload, labels)
 	}
 }
 

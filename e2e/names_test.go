@@ -146,6 +146,11 @@ func TestPods(t *testing.T) {
 		}
 		who["namespace"], who["pod"], who["uid"] = "lab", name, want.uid
 		takeScrape(t).must(t, "workload_kubernetes_info", who)
+		inside := labels{"id": want.uid, "container": "app", "image": "localhost/bb:1"}
+		// What is inside is listed once a minute.
+		eventually(t, name+"'s container", 3*time.Minute, func() bool {
+			return len(takeScrape(t).series("workload_kubernetes_container_info", inside)) == 1
+		})
 		tasks := strings.Fields(inLab(t, "cat /sys/fs/cgroup%s/pids.current; find /sys/fs/cgroup%s -name 'cri-containerd-*.scope' | wc -l", want.cgroup, want.cgroup))
 		if got := takeScrape(t).must(t, "workload_tasks", labels{"id": want.uid}); tasks[0] != "2" || tasks[1] != "2" || got != 2 {
 			t.Errorf("%s has %v tasks, the kernel says %s in %s groups", name, got, tasks[0], tasks[1])

@@ -36,7 +36,9 @@ type AskerConfig struct {
 	// Labels are the keys of those that are asked for.
 	Labels   []string
 	Reporter Reporter
-	Logger   *slog.Logger
+	// Contain is told what runs in pods, by their UIDs; nil where there are none.
+	Contain func(source string, pods map[string][]workload.Container)
+	Logger  *slog.Logger
 }
 
 // Asker asks an API for all that it knows: at the start, and when a newcomer is
@@ -95,10 +97,25 @@ func (a *Asker) Run(ctx context.Context) error {
 		}
 		wait = retry.Backoff{}
 		a.book.replace(all)
+		a.contain(all)
 		a.link.up(socket)
 		a.rest(ctx)
 	}
 	return nil
+}
+
+// contain passes on what runs in pods.
+func (a *Asker) contain(all map[string]told) {
+	if a.cfg.Contain == nil {
+		return
+	}
+	pods := map[string][]workload.Container{}
+	for uid, t := range all {
+		if len(t.inside) > 0 {
+			pods[uid] = t.inside
+		}
+	}
+	a.cfg.Contain(a.cfg.Source, pods)
 }
 
 func (a *Asker) ask(ctx context.Context) (socket string, all map[string]told, err error) {

@@ -259,9 +259,9 @@ func TestIncus(t *testing.T) {
 	a := NewIncus(AskerConfig{Source: "incus", Usual: []string{path}, Labels: []string{"user.team"}})
 	_, got, err := a.ask(t.Context())
 	want := map[string]told{
-		"c1":        {"c1", workload.Metadata{Image: "Debian trixie", Project: "default", Labels: []workload.Label{{Key: "user.team", Value: "a"}}}},
-		"my_lab_v1": {"v1", workload.Metadata{Image: "Debian trixie", Project: "my_lab"}},
-		"old":       {"old", workload.Metadata{Project: "default"}},
+		"c1":        {name: "c1", metadata: workload.Metadata{Image: "Debian trixie", Project: "default", Labels: []workload.Label{{Key: "user.team", Value: "a"}}}},
+		"my_lab_v1": {name: "v1", metadata: workload.Metadata{Image: "Debian trixie", Project: "my_lab"}},
+		"old":       {name: "old", metadata: workload.Metadata{Project: "default"}},
 	}
 	if err != nil || !cmp.Equal(got, want, cmp.AllowUnexported(told{})) {
 		t.Errorf("%v\n%s", err, cmp.Diff(want, got, cmp.AllowUnexported(told{})))

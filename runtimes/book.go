@@ -15,6 +15,8 @@ const maxTold = 1 << 16
 type told struct {
 	name     string
 	metadata workload.Metadata
+	// inside is the containers that run in a pod.
+	inside []workload.Container
 }
 
 // book is what one API told of its workloads, each under a key that a candidate

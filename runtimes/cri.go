@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"net"
+	"slices"
+	"strings"
 
 	"google.golang.org/grpc"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -39,7 +41,7 @@ func listPods(ctx context.Context, conn *grpc.ClientConn, labels []string, all m
 	if err != nil {
 		return err
 	}
-	sandboxes := map[string]workload.Kubernetes{}
+	sandboxes, inside := map[string]workload.Kubernetes{}, map[string][]workload.Container{}
 	for _, p := range pods.GetItems() {
 		if len(all) >= maxTold {
 			return errTooMany
@@ -57,12 +59,28 @@ func listPods(ctx context.Context, conn *grpc.ClientConn, labels []string, all m
 		if len(all) >= maxTold {
 			return errTooMany
 		}
-		all[workload.Clean(c.GetId())] = told{name: workload.Clean(c.GetMetadata().GetName()), metadata: workload.Metadata{
-			Image:      workload.Clean(cmp.Or(c.GetImage().GetUserSpecifiedImage(), c.GetImage().GetImage())),
-			Kubernetes: sandboxes[c.GetPodSandboxId()], Labels: pick(labels, c.GetLabels()),
+		name, pod := workload.Clean(c.GetMetadata().GetName()), sandboxes[c.GetPodSandboxId()]
+		image := workload.Clean(cmp.Or(c.GetImage().GetUserSpecifiedImage(), c.GetImage().GetImage()))
+		all[workload.Clean(c.GetId())] = told{name: name, metadata: workload.Metadata{
+			Image: image, Kubernetes: pod, Labels: pick(labels, c.GetLabels()),
 		}}
+		if c.GetState() == cri.ContainerState_CONTAINER_RUNNING {
+			inside[pod.UID] = append(inside[pod.UID], workload.Container{Name: name, Image: image})
+		}
+	}
+	for uid, list := range inside {
+		if t, ok := all[uid]; ok {
+			t.inside = byName(list)
+			all[uid] = t
+		}
 	}
 	return nil
+}
+
+// byName orders containers, each there once: a container's label is its name.
+func byName(list []workload.Container) []workload.Container {
+	slices.SortFunc(list, func(a, b workload.Container) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(list, func(a, b workload.Container) bool { return a.Name == b.Name })
 }
 
 func kubernetes(m *cri.PodSandboxMetadata) workload.Kubernetes {

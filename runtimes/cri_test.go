@@ -106,9 +106,16 @@ func pods() *fakeCRI {
 			{Id: "bare"},
 		},
 		containers: []*cri.Container{{
-			Id: otherID, PodSandboxId: fullID, Metadata: &cri.ContainerMetadata{Name: "coredns"},
+			Id: otherID, PodSandboxId: fullID, Metadata: &cri.ContainerMetadata{Name: "coredns"}, State: cri.ContainerState_CONTAINER_RUNNING,
 			Image: &cri.ImageSpec{Image: "sha256:1", UserSpecifiedImage: "registry.k8s.io/coredns:1"},
-		}, {Id: "lost"}},
+		}, {
+			// Of a sandbox that is told of by another id, and twice.
+			Id: "log", PodSandboxId: "old", Metadata: &cri.ContainerMetadata{Name: "autopath"}, State: cri.ContainerState_CONTAINER_RUNNING,
+		}, {
+			Id: "again", PodSandboxId: fullID, Metadata: &cri.ContainerMetadata{Name: "coredns"}, State: cri.ContainerState_CONTAINER_RUNNING,
+		}, {
+			Id: "init", PodSandboxId: fullID, Metadata: &cri.ContainerMetadata{Name: "init"}, State: cri.ContainerState_CONTAINER_EXITED,
+		}, {Id: "lost", State: cri.ContainerState_CONTAINER_RUNNING}},
 	}
 }
 
@@ -121,11 +128,17 @@ func TestCRI(t *testing.T) {
 	old := pod
 	old.Pod = "coredns-1-old"
 	want := map[string]told{
-		podUID:  {"coredns-1", workload.Metadata{Kubernetes: pod, Labels: labels}},
-		fullID:  {"coredns-1", workload.Metadata{Kubernetes: pod, Labels: labels}},
-		"old":   {"coredns-1-old", workload.Metadata{Kubernetes: old, Labels: labels}},
-		"older": {"coredns-1-old", workload.Metadata{Kubernetes: old, Labels: labels}},
-		otherID: {"coredns", workload.Metadata{Image: "registry.k8s.io/coredns:1", Kubernetes: pod}},
+		podUID: {
+			name: "coredns-1", metadata: workload.Metadata{Kubernetes: pod, Labels: labels},
+			inside: []workload.Container{{Name: "autopath"}, {Name: "coredns", Image: "registry.k8s.io/coredns:1"}},
+		},
+		fullID:  {name: "coredns-1", metadata: workload.Metadata{Kubernetes: pod, Labels: labels}},
+		"old":   {name: "coredns-1-old", metadata: workload.Metadata{Kubernetes: old, Labels: labels}},
+		"older": {name: "coredns-1-old", metadata: workload.Metadata{Kubernetes: old, Labels: labels}},
+		otherID: {name: "coredns", metadata: workload.Metadata{Image: "registry.k8s.io/coredns:1", Kubernetes: pod}},
+		"log":   {name: "autopath", metadata: workload.Metadata{Kubernetes: old}},
+		"again": {name: "coredns", metadata: workload.Metadata{Kubernetes: pod}},
+		"init":  {name: "init", metadata: workload.Metadata{Kubernetes: pod}},
 		"bare":  {}, "lost": {},
 	}
 	if err != nil || !cmp.Equal(got, want, cmp.AllowUnexported(told{})) {

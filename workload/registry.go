@@ -74,6 +74,10 @@ type Registry struct {
 	joined map[run]bool
 	former []former
 
+	// contained is what each source tells of the inside of pods; recount: it is new.
+	contained map[string]map[string][]Container
+	recount   bool
+
 	statuses map[string]Status
 	// dirty: the list is to be made anew; restless: helpers came or went.
 	dirty    bool
@@ -125,7 +129,7 @@ func NewRegistry(cfg Config) *Registry {
 		machines: map[string]*Machine{},
 		alone:    map[run]*Workload{},
 		joined:   map[run]bool{},
-		statuses: map[string]Status{},
+		statuses: map[string]Status{}, contained: map[string]map[string][]Container{},
 	}
 }
 
@@ -254,6 +258,10 @@ func (r *Registry) Refresh() []*Workload {
 	r.settle()
 	if r.dirty {
 		r.rebuild()
+		r.recount = true
+	}
+	if r.recount {
+		r.attachPods()
 	}
 	r.attachOverhead()
 	return r.shown

@@ -20,6 +20,7 @@ type Workload struct {
 	domain Domain
 
 	machine  atomic.Pointer[Machine]
+	pod      atomic.Pointer[Pod]
 	overhead *overhead
 	// emulated is the most that the emulator was seen to have used.
 	emulated atomic.Uint64
@@ -35,6 +36,9 @@ func (w *Workload) OpenStack() *OpenStack {
 	}
 	return nil
 }
+
+// Pod is what a runtime last told of the containers inside, or nil.
+func (w *Workload) Pod() *Pod { return w.pod.Load() }
 
 // Holds says whether the container with this full id is the workload, or inside it.
 func (w *Workload) Holds(fullID string) bool {
