@@ -27,7 +27,7 @@ func (t *Tracker) inMachine(e workload.Event) {
 		}
 		t.back(r, e)
 	case workload.EventReboot:
-		if r.reset.ok && e.When-r.reset.at < rebootGap {
+		if r.reset.ok && e.When-r.reset.at < rebootGap && r.open[reboot].ok {
 			return
 		}
 		r.reset = at(e.When)

@@ -43,8 +43,10 @@ type Config struct {
 }
 
 const (
-	// rebootGap is how long a machine's resets are one: firmware resets again.
-	rebootGap = time.Second
+	// rebootGap is how long a machine's resets are one: firmware resets again, and so
+	// does a kernel whose first try a busy QEMU has not come to. A guest that was up
+	// in between has begun anew.
+	rebootGap = 5 * time.Second
 	// oomGap is how long before an end an OOM kill is its reason: a process
 	// that was killed may take seconds to give its memory back.
 	oomGap = 10 * time.Second

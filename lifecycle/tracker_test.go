@@ -459,6 +459,24 @@ func stories() map[string]story {
 			missed reboot rebooted
 			vm libvirt: agent_connected
 			vm libvirt reboot libvirt reset 10s`},
+		"a second try of one reset, which QEMU was late for": {`
+			1s  reboot vm 7
+			5s  reboot vm 7
+			16s agent_connected vm 7 channel`, `
+			vm libvirt: rebooted
+			vm libvirt: agent_connected
+			vm libvirt reboot libvirt reset 15s`},
+		"two resets of a guest that is quickly up": {`
+			1s reboot vm 7
+			2s agent_connected vm 7 channel
+			3s reboot vm 7
+			4s agent_connected vm 7 channel`, `
+			vm libvirt: rebooted
+			vm libvirt: agent_connected
+			vm libvirt reboot libvirt reset 1s
+			vm libvirt: rebooted
+			vm libvirt: agent_connected
+			vm libvirt reboot libvirt reset 1s`},
 		"a reset while it boots; the agent's channel is no agent": {`
 			1s created libvirt 7 10
 			2s started vm 7 booted
