@@ -136,7 +136,7 @@ func TestGuestsTell(t *testing.T) {
 // TestGuestNeverUp has a guest that ends up in the emergency shell, which says
 // READY=1, and is neither up nor ready: after a time that is counted.
 func TestGuestNeverUp(t *testing.T) {
-	arguments(t, "--vsock.listen=9999 --lifecycle.timeout=90s")
+	arguments(t, "--vsock.listen=9999 --lifecycle.timeout=150s")
 	c := changing(t)
 	inLab(t, "rm -f /var/log/libvirt/qemu/vm-emergency.console; workloads up vm-emergency >/dev/null")
 	defer inLab(t, "virsh -q destroy vm-emergency 2>/dev/null || true")
