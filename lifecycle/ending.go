@@ -58,16 +58,12 @@ func (t *Tracker) noteDied(x *ending, e workload.Event) {
 	x.asked = asked
 	switch {
 	case since.ok && e.Witness == workload.Witnessed:
-		outcome := graceful
-		if asked&(1<<sigkill) != 0 {
-			outcome = forced
-		}
 		// An engine tells of an end once it has cleaned up, which may take long.
 		end := e.When
 		if x.left.ok && x.left.at >= since.at {
 			end = min(end, x.left.at)
 		}
-		t.took(x.run, stop, sourceEngine, outcome, end-since.at)
+		t.tookStop(x, end-since.at)
 	case since.ok:
 		t.missed(stop, clockStep)
 	case asked&untold != 0:
@@ -81,6 +77,15 @@ func (t *Tracker) noteDied(x *ending, e workload.Event) {
 	if x.empty.ok && x.explained() {
 		t.conclude(x, unknown)
 	}
+}
+
+// tookStop is how long an end took since it was asked for.
+func (t *Tracker) tookStop(x *ending, took time.Duration) {
+	outcome := graceful
+	if x.asked&(1<<sigkill) != 0 {
+		outcome = forced
+	}
+	t.took(x.run, stop, sourceEngine, outcome, took)
 }
 
 // hold begins an end.
@@ -170,7 +175,12 @@ func (t *Tracker) conclude(x *ending, why string) {
 	if !x.empty.ok {
 		t.over(x)
 	}
-	if x.since.ok {
+	switch {
+	case !x.since.ok:
+	case x.left.ok && why == unknown:
+		// The engine is heard, and its word for the end is late.
+		t.tookStop(x, x.left.at-x.since.at)
+	default:
 		t.missed(stop, why)
 	}
 	known := x.died.ok && x.code != workload.CodeUnknown

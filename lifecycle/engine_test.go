@@ -209,6 +209,26 @@ func TestEngineStories(t *testing.T) {
 			container docker: removed
 			missed stop resync
 			missed exit resync`},
+		"the engine takes long to clean up": {began + `
+			9s engine_kill docker a 15
+			11s empty docker a 1
+			11s removed docker a 1
+			25s engine_die docker a 0
+			40s scrape`, begun + `
+			container docker: stopped
+			container docker: removed
+			container docker stop engine graceful 2s
+			missed exit unknown`},
+		"it has to be killed, and the engine takes long to clean up": {began + `
+			9s engine_kill docker a 15
+			19s engine_kill docker a 9
+			19s empty docker a 1
+			19s removed docker a 1
+			40s scrape`, begun + `
+			container docker: stopped
+			container docker: removed
+			container docker stop engine forced 10s
+			missed exit unknown`},
 		"of nobody known": {`
 			0s engine_up docker
 			1s engine_create docker a
