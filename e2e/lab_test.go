@@ -65,9 +65,12 @@ func TestDemoEnds(t *testing.T) {
 			if n := strings.Count(string(content), "stop\n"); n != 1 {
 				t.Errorf("stopped %d times:\n%s", n, content)
 			}
-			if err := syscall.Kill(group, 0); err == nil {
-				_ = syscall.Kill(group, syscall.SIGKILL)
-				t.Error("something of it runs on")
+			// What was told to end is there until init has taken note of it.
+			for deadline := time.Now().Add(30 * time.Second); syscall.Kill(group, 0) == nil; time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					_ = syscall.Kill(group, syscall.SIGKILL)
+					t.Fatal("something of it runs on")
+				}
 			}
 		})
 	}
