@@ -34,6 +34,19 @@ func (b *binary) scrape() map[string]*dto.MetricFamily {
 	return page
 }
 
+// timed is how long the binary takes to answer. The parser of a test would have
+// the cores to itself in the meantime.
+func (b *binary) timed() (time.Duration, error) {
+	began := time.Now()
+	resp, err := fetch(b.t, b.url)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return time.Since(began), err
+}
+
 // up is what a source says of itself; -1 is nothing.
 func up(page map[string]*dto.MetricFamily, source string) float64 {
 	for _, m := range page["workload_source_up"].GetMetric() {
@@ -376,7 +389,7 @@ func TestStateCannotBeWritten(t *testing.T) {
 // TestThousandsAtOnce makes 10,000 real groups as fast as the kernel does.
 //
 //	drill cgroup: 10,000 groups are made at once, and removed
-//	shows: each is in `workload_lifecycle_events_total` or counted as missed; a scrape takes 2048 notices at most and goes on; memory and watches come back
+//	shows: each is in `workload_lifecycle_events_total` or counted as missed; a scrape takes notices for 0.1 s at most and goes on; memory and watches come back
 func TestThousandsAtOnce(t *testing.T) {
 	const groups = 10_000
 	top := newGrounds(t)
@@ -401,11 +414,12 @@ func TestThousandsAtOnce(t *testing.T) {
 				return
 			default:
 			}
-			began := time.Now()
-			if b.page() == nil {
+			took, err := b.timed()
+			if err != nil {
+				t.Error(err)
 				return
 			}
-			slowest = max(slowest, time.Since(began))
+			slowest = max(slowest, took)
 		}
 	}()
 	for i := range groups {
@@ -433,7 +447,7 @@ func TestThousandsAtOnce(t *testing.T) {
 		b.page()["process_cpu_seconds_total"].GetMetric()[0].GetCounter().GetValue(),
 		mib(before.resident), mib(after.resident), before.descriptors, after.descriptors)
 	// Another process makes and removes groups on the same cores all the while.
-	if slowest > 10*late {
+	if slowest > 2*late {
 		t.Errorf("a scrape took %v", slowest)
 	}
 	if got := told(); got != groups {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/workload-exporter/workload_exporter/workload"
@@ -19,6 +20,9 @@ type Group struct {
 	shape shape
 	// files are those that are read of this group; a helper's are few.
 	files []fileID
+	// quiet is set while it is known that no process is inside, and would be told
+	// if one came: thousands of empty groups shall cost a scrape nothing.
+	quiet atomic.Bool
 
 	mu     sync.Mutex
 	closed bool
@@ -75,6 +79,9 @@ func (fs *FS) group(path string, inode uint64) *Group {
 
 // Running says whether any process is inside.
 func (g *Group) Running() bool {
+	if g.quiet.Load() {
+		return false
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {

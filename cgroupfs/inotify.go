@@ -16,6 +16,10 @@ import (
 // ordinary directory, in which things can also be moved.
 const watchMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ONLYDIR | unix.IN_EXCL_UNLINK
 
+// bufferOfNotices holds some eighty, and one of the longest name: what one read brings is
+// taken whole, however long that takes.
+const bufferOfNotices = 4 << 10
+
 // notice is one inotify event on a watched directory or file.
 type notice struct {
 	// at is when it was taken from the queue.
@@ -48,7 +52,7 @@ func newInotify(now func() time.Duration) (*inotify, error) {
 		f.Close()
 		return nil, fmt.Errorf("inotify: %w", err)
 	}
-	return &inotify{file: f, conn: conn, buf: make([]byte, 64<<10), now: now}, nil
+	return &inotify{file: f, conn: conn, buf: make([]byte, bufferOfNotices), now: now}, nil
 }
 
 // add watches a directory or a file.
@@ -68,12 +72,12 @@ func (in *inotify) remove(wd int32) {
 }
 
 // take hands over what is queued now, and does not wait. There may be more when
-// it has handed over as much as it may at a time.
-func (in *inotify) take(most int, each func(notice)) (more bool, err error) {
+// that takes longer than it may.
+func (in *inotify) take(within time.Duration, each func(notice)) (more bool, err error) {
 	var readErr error
 	err = in.conn.Control(func(fd uintptr) {
 		more = true
-		for taken := 0; taken < most; {
+		for began := time.Now(); ; {
 			n, err := unix.Read(int(fd), in.buf)
 			if err == unix.EINTR {
 				continue
@@ -88,9 +92,11 @@ func (in *inotify) take(most int, each func(notice)) (more bool, err error) {
 			now := in.now()
 			parseNotices(in.buf[:n], func(n notice) {
 				n.at = now
-				taken++
 				each(n)
 			})
+			if time.Since(began) >= within {
+				return
+			}
 		}
 	})
 	return more, errors.Join(err, readErr)

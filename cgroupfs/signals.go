@@ -142,6 +142,14 @@ func (t *Tree) look(n *node, stamp func() when) {
 		t.tell(n, kind, now)
 	}
 	s.looked = true
+	t.hush(n)
+}
+
+// hush spares others the look at a group that is empty, as long as the kernel tells when
+// that ends. A captured file may be replaced, of which its watch tells nothing.
+func (t *Tree) hush(n *node) {
+	s := n.signals
+	n.group.quiet.Store(s.looked && !s.populated && s.events != noWatch && t.cfg.FS.opts.Mount.Kernel)
 }
 
 func (t *Tree) tell(n *node, kind workload.EventKind, when when) {

@@ -193,7 +193,7 @@ func TestSignalsOverflow(t *testing.T) {
 		gone()
 		p.remove("lxc.payload.c1")
 		stop := p.start(scope)
-		_, _ = f.in.take(1<<20, func(notice) {})
+		_, _ = f.in.take(time.Minute, func(notice) {})
 		f.apply(notice{mask: unix.IN_Q_OVERFLOW})
 		f.until(l, "missed", "empty late", "removed late", "created late", "populated late")
 		stop()
@@ -216,6 +216,42 @@ func TestSignalsUnwatchable(t *testing.T) {
 		p.remove(scope)
 		f.until(l, "removed late")
 	})
+}
+
+// TestSignalsEmpty has a group of which it is known that it is empty: nobody reads
+// it to find out, and the first process is seen all the same, as is the end of
+// its watch.
+func TestSignalsEmpty(t *testing.T) {
+	p := newLive(t)
+	f, l := listen(t, p)
+	f.until(l)
+	p.mkdir("lxc.payload.c1")
+	f.until(l, "created")
+	reads := f.cfg.FS.Reads()
+	if got := f.running(l.below); len(got) != 0 || f.cfg.FS.Reads() != reads {
+		t.Errorf("%v run; %d files were read", got, f.cfg.FS.Reads()-reads)
+	}
+	_, stop := p.run("lxc.payload.c1")
+	f.until(l, "populated")
+	f.want(l.below, "container/lxc/c1")
+	stop()
+	f.until(l, "empty")
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for wd, n := range f.heard {
+		if n.path == l.below+"/lxc.payload.c1" && wd == n.signals.events {
+			if !n.group.quiet.Load() {
+				t.Error("an empty group is to be read")
+			}
+			f.apply(notice{wd: wd, mask: unix.IN_IGNORED})
+			if n.group.quiet.Load() {
+				t.Error("a group that nobody watches is not to be read")
+			}
+			return
+		}
+	}
+	t.Error("not watched")
 }
 
 // TestSignalsShared has one pod in two groups: neither is the workload.

@@ -119,26 +119,30 @@ func NewTree(cfg Config) *Tree {
 	return t
 }
 
-// drainMost is how many notices are taken at a time. Each costs some 0.1 ms:
-// thousands of groups that are made at once shall not hold up a scrape, which
-// has the rest of them the next time.
-const drainMost = 2048
+// What a scrape gives to the notices that are queued, and what Run gives them at a
+// time, which a scrape may have to wait for. Each notice costs some 0.05 ms, and
+// far more where cores are short: thousands of groups that are made at once shall
+// not hold up a scrape, which has the rest of them the next time.
+const (
+	drainScrape = 100 * time.Millisecond
+	drainRun    = 10 * time.Millisecond
+)
 
 // Sync takes the notices that the kernel has queued, and walks the tree where
 // that is not enough. It never waits.
 func (t *Tree) Sync() error {
-	_, err := t.sync()
+	_, err := t.sync(drainScrape)
 	return err
 }
 
 // sync says whether more is queued.
-func (t *Tree) sync() (more bool, err error) {
+func (t *Tree) sync(within time.Duration) (more bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return false, nil
 	}
-	more, err = t.drain()
+	more, err = t.drain(within)
 	now := t.cfg.FS.opts.Now()
 	if t.rescan || t.degraded || now.Sub(t.last) >= t.cfg.Reconcile {
 		t.rescan, t.last = false, now
@@ -175,7 +179,7 @@ func (t *Tree) Run(ctx context.Context) error {
 			_ = t.in.wait(func() bool {
 				// It is not told again of what it leaves in the queue.
 				for more := true; more && ctx.Err() == nil; {
-					more, _ = t.sync()
+					more, _ = t.sync(drainRun)
 				}
 				return ctx.Err() != nil
 			})
@@ -220,12 +224,12 @@ func (t *Tree) Watches() int {
 	return len(t.watched) + len(t.heard)
 }
 
-// drain applies the notices that are queued.
-func (t *Tree) drain() (more bool, err error) {
+// drain applies the notices that are queued, as far as the time goes.
+func (t *Tree) drain(within time.Duration) (more bool, err error) {
 	if t.in == nil {
 		return false, nil
 	}
-	return t.in.take(drainMost, t.apply)
+	return t.in.take(within, t.apply)
 }
 
 func (t *Tree) apply(n notice) {
@@ -270,6 +274,7 @@ func (t *Tree) applyFile(n notice) {
 	case n.mask&unix.IN_IGNORED != 0:
 		delete(t.heard, n.wd)
 		at.signals.ignored(n.wd)
+		t.hush(at)
 	case at.signals.heeds(n):
 		t.look(at, t.now)
 	}

@@ -258,7 +258,7 @@ func TestRescan(t *testing.T) {
 		p.remove("gone.slice")
 		stop = p.start("new.slice/lxc.payload.c1")
 		defer stop()
-		_, _ = f.in.take(1<<20, func(notice) {})
+		_, _ = f.in.take(time.Minute, func(notice) {})
 		f.apply(notice{mask: unix.IN_Q_OVERFLOW})
 		f.want(top, "container/lxc/c1")
 	})
