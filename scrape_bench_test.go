@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -160,6 +161,10 @@ func residentOf(b *testing.B, pid int) int64 {
 // kernelGroups makes groups with a sleeping process in each.
 func kernelGroups(b testing.TB, n int) string {
 	top := newGrounds(b)
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		b.Fatal(err)
+	}
 	for i := range n {
 		dir := filepath.Join(top, fmt.Sprintf("docker-%064x.scope", i))
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -169,16 +174,17 @@ func kernelGroups(b testing.TB, n int) string {
 		if err != nil {
 			b.Fatal(err)
 		}
-		cmd := exec.Command("sleep", "100000")
-		cmd.SysProcAttr = &unix.SysProcAttr{UseCgroupFD: true, CgroupFD: fd}
-		err = cmd.Start()
+		// os/exec would hold a descriptor of each process.
+		pid, err := syscall.ForkExec(sleep, []string{"sleep", "100000"}, &syscall.ProcAttr{
+			Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: fd},
+		})
 		unix.Close(fd)
 		if err != nil {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			_, _ = syscall.Wait4(pid, nil, 0, nil)
 			removeGroup(b, dir)
 		})
 	}

@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -79,7 +78,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type answer struct {
 	header http.Header
 	status int
-	body   bytes.Buffer
+	body   chunks
 }
 
 func newAnswer() *answer { return &answer{header: http.Header{}, status: http.StatusOK} }
@@ -91,24 +90,31 @@ func (a *answer) Header() http.Header { return a.header }
 func (a *answer) WriteHeader(status int) { a.status = status }
 
 // Write implements http.ResponseWriter.
-func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+func (a *answer) Write(b []byte) (int, error) {
+	a.body.add(b)
+	return len(b), nil
+}
 
 func (a *answer) send(w http.ResponseWriter, timeout time.Duration) {
 	maps.Copy(w.Header(), a.header)
-	w.Header().Set("Content-Length", strconv.Itoa(a.body.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(a.body.size))
 	if timeout > 0 {
 		// A writer that knows no deadline is not a connection.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout))
 	}
 	w.WriteHeader(a.status)
-	// A client that has gone is nobody's error.
-	_, _ = w.Write(a.body.Bytes())
+	for _, chunk := range a.body.list {
+		if _, err := w.Write(chunk); err != nil {
+			// A client that has gone is nobody's error.
+			return
+		}
+	}
 }
 
 func (a *answer) reset() {
 	clear(a.header)
 	a.status = http.StatusOK
-	a.body.Reset()
+	a.body.reset()
 }
 
 // errorLog is promhttp's logger.

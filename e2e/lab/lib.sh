@@ -3,6 +3,8 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 run=${WORKLOAD_LAB_RUN:-$here/run}
 cache=${WORKLOAD_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/workload_exporter/lab}
+# Another machine than the one whose memory is saved boots from power-on.
+machine=${WORKLOAD_LAB_MACHINE:--accel tcg,thread=multi,tb-size=2048 -cpu max -smp 2 -m 8192}
 
 say() { echo "lab: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -42,7 +44,7 @@ vm_start() {
 	for _ in 1 2 3 4 5; do # a port can be taken between the look and the use
 		free_port >"$run/ssh_port"
 		free_port >"$run/metrics_port"
-		# shellcheck disable=SC2016
+		# shellcheck disable=SC2016,SC2086
 		if unshare -m bash -euc '
 			image=$1 run=$2; shift 2
 			mount --rbind /dev "$image/root/dev"
@@ -51,8 +53,7 @@ vm_start() {
 			mount --bind "$run" "$image/root/media"
 			exec chroot "$image/root" env -i PATH=/usr/bin TMPDIR=/media qemu-system-x86_64 "$@"
 		' - "$image" "$run" \
-			-name workload_exporter-lab -daemonize -pidfile /media/pid \
-			-accel tcg,thread=multi,tb-size=2048 -cpu max -smp 2 -m 8192 \
+			-name workload_exporter-lab -daemonize -pidfile /media/pid $machine \
 			-display none -vga none -serial file:/media/console.log -monitor pipe:/media/monitor -no-reboot \
 			-kernel /mnt/vmlinuz -initrd /mnt/initrd \
 			-append "console=ttyS0 root=/dev/vda rw panic=-1 quiet mitigations=off psi=1" \
