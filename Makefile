@@ -6,10 +6,13 @@ VERSION_PKG := github.com/prometheus/common/version
 LDFLAGS := -s -w -X $(VERSION_PKG).Version=$(VERSION) -X $(VERSION_PKG).Revision=$(REVISION)
 GO ?= go
 FUZZTIME ?= 30s
+FUZZJOBS ?= 2
+FUZZ ?= .
 BENCHTIME ?= 1s
 CHURN ?= 60s
 LIVES ?= 30
 SOAK ?= 10m
+WORKLOADS ?= 50 300 1000
 ARGS ?=
 SCREENSHOTS ?=
 
@@ -21,7 +24,7 @@ DIST ?= dist
 IMAGE ?= workload_exporter:$(subst ~,-,$(PACKAGE_VERSION))
 NFPM := $(GO) tool -modfile=tools/nfpm/go.mod nfpm
 
-.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench churn soak browser e2e latency demo check packages release vulncheck image chart clean FORCE
+.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench bench-lab churn soak browser e2e latency demo check packages release vulncheck image chart clean FORCE
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -83,16 +86,17 @@ rules:
 fleet:
 	$(GO) -C tools/prometheus test -tags fleet -count=1 -timeout 30m -v -run '^TestFleet$$' ./...
 
-# Each fuzz target for FUZZTIME; what they find is kept under testdata/fuzz.
+# Each fuzz target for FUZZTIME, FUZZJOBS at a time, or those that FUZZ finds (FUZZ='./libvirt FuzzGuard'); what they find is kept under testdata/fuzz.
 fuzz:
-	@set -e; for dir in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
-		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$dir/*_test.go); do \
-			echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$dir; \
-		done; done
+	@GO='$(GO)' tools/fuzz $(FUZZTIME) $(FUZZJOBS) '$(FUZZ)'
 
 # A read against its floor in the same run (x_floor), and whole scrapes.
 bench:
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./cgroupfs ./collector ./workload ./process
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 30m . ./cgroupfs ./collector ./workload ./process
+
+# What a scrape takes at so many live WORKLOADS, in instructions and beside the kernel's floor, in a lab that counts them; a table.
+bench-lab:
+	@GO='$(GO)' e2e/lab/cost $(WORKLOADS)
 
 # 200 cgroups a second made and removed under the binary for CHURN: what was missed, and what is left of them.
 churn:

@@ -58,6 +58,9 @@ func costOf(ctx context.Context, groups *population) error {
 	if err != nil {
 		return err
 	}
+	if err := settle(pid); err != nil {
+		return err
+	}
 	every, text, page, err := scrapes(ctx, pid, "identity", interval)
 	if err != nil {
 		return err
@@ -133,6 +136,24 @@ func freshExporter(ctx context.Context, n int) (pid int, slab int64, err error) 
 	}
 	pid, err = strconv.Atoi(strings.TrimSpace(string(out)))
 	return pid, after - before, err
+}
+
+// settle waits for what an exporter does once: it asks when each workload began.
+func settle(pid int) error {
+	const while, idle = 5 * time.Second, 50 * time.Millisecond
+	last, err := cpuTime(clockOf(pid))
+	for range 60 {
+		if err != nil {
+			return err
+		}
+		time.Sleep(while)
+		var now time.Duration
+		if now, err = cpuTime(clockOf(pid)); err == nil && now-last < idle {
+			return nil
+		}
+		last = now
+	}
+	return errors.New("the exporter is never idle")
 }
 
 // scrapes is the exporter's CPU time, all of it and that while a scrape lasted, for
