@@ -103,15 +103,18 @@ func (g *Group) read(id fileID, buf *[]byte) ([]byte, error) {
 	if i < 0 {
 		return nil, ErrAbsent
 	}
-	g.fs.reads.Add(1)
 	if g.fds == nil {
 		b, err := readFile(g.dirfd, g.fs.names[id], buf, readAll)
+		if !errors.Is(err, ErrAbsent) {
+			g.fs.reads.Add(1)
+		}
 		g.lost = g.lost || errors.Is(err, ErrAbsent) || errors.Is(err, ErrGone)
 		return b, err
 	}
 	if g.fds[i] == notOpen {
 		return nil, ErrAbsent
 	}
+	g.fs.reads.Add(1)
 	b, err := readAll(g.fds[i], buf)
 	if errors.Is(err, ErrGone) {
 		// The group ended, or its controller was switched off: which of the
