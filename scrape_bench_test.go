@@ -41,6 +41,10 @@ func BenchmarkWholeScrape(b *testing.B) {
 				for _, encoding := range []string{"identity", "gzip"} {
 					b.Run(encoding, func(b *testing.B) { benchmarkScrape(b, top, n, encoding) })
 				}
+				// Two files each: of 10,000 most are kept open where a process may have no more than 20,000.
+				b.Run("cpu.stat", func(b *testing.B) {
+					benchmarkScrape(b, top, n, "identity", "--no-collector.memory", "--no-collector.pressure", "--no-collector.io", "--no-collector.tasks")
+				})
 			})
 		}
 	}
@@ -50,8 +54,8 @@ func BenchmarkWholeScrape(b *testing.B) {
 const accept = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5," +
 	"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 
-func benchmarkScrape(b *testing.B, top string, n int, encoding string) {
-	e := newBinary(b, "--path.cgroupfs="+top, "--path.rundir="+b.TempDir())
+func benchmarkScrape(b *testing.B, top string, n int, encoding string, flags ...string) {
+	e := newBinary(b, append(flags, "--path.cgroupfs="+top, "--path.rundir="+b.TempDir())...)
 	defer e.end(unix.SIGTERM)
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	scrape := func() (bytes int64) {
