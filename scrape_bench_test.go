@@ -35,7 +35,7 @@ func BenchmarkWholeScrape(b *testing.B) {
 		name string
 		make func(testing.TB, int) string
 	}{{"kernel", kernelGroups}, {"captured", capturedGroups}} {
-		for _, n := range []int{100, 1000, 10000} {
+		for _, n := range []int{14, 50, 100, 300, 1000, 10000} {
 			b.Run(fmt.Sprintf("%s/%d", tree.name, n), func(b *testing.B) {
 				top := tree.make(b, n)
 				for _, encoding := range []string{"identity", "gzip"} {
