@@ -20,6 +20,8 @@ SCREENSHOTS ?=
 PACKAGE_VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match 2>/dev/null)),0.0.0~git$(shell git show -s --format=%cd.%h --date=format:%Y%m%d 2>/dev/null))
 SOURCE_DATE_EPOCH ?= $(shell git show -s --format=%ct 2>/dev/null || echo 0)
 ARCHES ?= amd64 arm64
+PACKAGERS ?= deb rpm
+HOST_ARCH := $(shell $(GO) env GOARCH)
 DIST ?= dist
 IMAGE ?= workload_exporter:$(subst ~,-,$(PACKAGE_VERSION))
 NFPM := $(GO) tool -modfile=tools/nfpm/go.mod nfpm
@@ -132,7 +134,7 @@ chart:
 packages: $(foreach arch,$(ARCHES),$(DIST)/workload_exporter-linux-$(arch)) $(DIST)/workload_exporter.1.gz
 	@rm -f $(DIST)/*.deb $(DIST)/*.rpm
 	@set -e; export SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) PACKAGE_VERSION='$(PACKAGE_VERSION)' DIST='$(DIST)'; \
-	for arch in $(ARCHES); do for packager in deb rpm; do \
+	for arch in $(ARCHES); do for packager in $(PACKAGERS); do \
 		ARCH=$$arch $(NFPM) package -f packaging/nfpm.yaml -p $$packager -t $(DIST)/; \
 	done; done
 
@@ -145,8 +147,8 @@ $(DIST)/workload_exporter.1.gz: build
 	{ echo '.TH workload_exporter 1 "" "$(PACKAGE_VERSION)"'; ./workload_exporter --help-man | sed '1,/^\.SH/{/^\.SH/!d}'; } | gzip -9n >$@
 
 # For this machine's architecture, with its Docker.
-image: $(DIST)/workload_exporter-linux-$(shell $(GO) env GOARCH)
-	docker build -f packaging/container/Dockerfile --build-arg TARGETARCH=$$($(GO) env GOARCH) \
+image: $(DIST)/workload_exporter-linux-$(HOST_ARCH)
+	docker build -f packaging/container/Dockerfile --build-arg TARGETARCH=$(HOST_ARCH) \
 		--build-arg VERSION='$(VERSION)' --build-arg REVISION='$(REVISION)' -t '$(IMAGE)' .
 
 # Everything that a release has: binaries, packages, bills of material, checksums.

@@ -142,28 +142,28 @@ func boot(keep bool) error {
 	return err
 }
 
-// install builds the binary and makes a service of it, the way the package will.
+// deb is where the lab has the package, as README.md has it after make packages.
+const deb = "dist/workload-exporter_*_amd64.deb"
+
+// install builds the package and installs it, whatever a kept lab has of it.
 func install() error {
-	binary := filepath.Join(os.TempDir(), "workload_exporter-e2e")
-	defer os.Remove(binary)
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
-	}
-	if _, err := lab("systemctl stop workload_exporter 2>/dev/null; true"); err != nil {
+	dir, err := os.MkdirTemp("", "workload_exporter-e2e")
+	if err != nil {
 		return err
 	}
-	for from, to := range map[string]string{
-		binary: "/usr/bin/workload_exporter",
-		"../packaging/systemd/workload_exporter.service":  "/usr/lib/systemd/system/workload_exporter.service",
-		"../packaging/systemd/workload_exporter.sysusers": "/usr/lib/sysusers.d/workload_exporter.conf",
-	} {
-		if _, err := script("put", from, to); err != nil {
-			return err
-		}
+	defer os.RemoveAll(dir)
+	file, err := makePackage(dir, "deb", "")
+	if err != nil {
+		return err
 	}
-	_, err := lab("systemd-sysusers && systemctl daemon-reload && systemctl restart workload_exporter")
+	// The lab's image has no documents, and dpkg in it leaves them out.
+	if _, err := lab("sed -i /path-exclude/d /etc/dpkg/dpkg.cfg.d/*; rm -rf dist; mkdir dist"); err != nil {
+		return err
+	}
+	if _, err := script("put", file, "dist/"+filepath.Base(file)); err != nil {
+		return err
+	}
+	_, err = lab(reinstall)
 	return err
 }
 

@@ -4,85 +4,88 @@ package e2e
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
 
-// build makes a release of the tree, as the Makefile does, and returns its deb and rpm.
-func build(t *testing.T, version string) (deb, rpm string) {
-	t.Helper()
-	dir := t.TempDir()
-	cmd := exec.Command("make", "-C", "..", "packages", "ARCHES=amd64", "DIST="+dir, "VERSION="+version, "PACKAGE_VERSION="+version)
+const (
+	// reinstall is for a lab that may have any other version.
+	reinstall = "DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --reinstall --allow-downgrades -o Dpkg::Options::=--force-confmiss ./" + deb +
+		" >/dev/null && systemctl is-active -q workload_exporter"
+	state = "/var/lib/private/workload_exporter"
+)
+
+// makePackage makes one as the Makefile does, of a version or of the commit's.
+func makePackage(dir, packager, version string) (string, error) {
+	cmd := exec.Command("make", "-C", "..", "packages", "ARCHES=amd64", "PACKAGERS="+packager, "DIST="+dir)
+	if version != "" {
+		cmd.Args = append(cmd.Args, "VERSION="+version, "PACKAGE_VERSION="+version)
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+		return "", fmt.Errorf("%w: %s", err, out)
 	}
-	one := func(pattern string) string {
-		list, _ := filepath.Glob(filepath.Join(dir, pattern))
-		if len(list) != 1 {
-			t.Fatalf("%s: %v", pattern, list)
-		}
-		return list[0]
+	list, _ := filepath.Glob(filepath.Join(dir, "*."+packager))
+	if len(list) != 1 {
+		return "", fmt.Errorf("packages: %v", list)
 	}
-	return one("*.deb"), one("*.rpm")
+	return list[0], nil
+}
+
+// newer puts a package of a later version into the lab.
+func newer(t *testing.T, packager, version, to string) {
+	t.Helper()
+	file, err := makePackage(t.TempDir(), packager, version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := script("put", file, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readme is a command of README.md, up to the end of its last line, as root has it.
+func readme(t *testing.T, begin string) string {
+	t.Helper()
+	content, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(begin) + `(.*\\\n)*.*`).Find(content)
+	if command == nil {
+		t.Fatalf("README.md has no %s", begin)
+	}
+	return strings.ReplaceAll(string(command), "sudo ", "")
+}
+
+// restored has the lab's package as it was, when the test ends.
+func restored(t *testing.T) {
+	t.Cleanup(func() {
+		inLab(t, "systemctl disable --now workload_exporter.socket 2>/dev/null; rm -f /etc/default/workload_exporter; %s && %s", reinstall, serves)
+	})
 }
 
 // TestPackagesAreReproducible builds the same twice.
 func TestPackagesAreReproducible(t *testing.T) {
-	var sums [2][2][32]byte
-	for i := range sums {
-		deb, rpm := build(t, "1.0.0")
-		for j, name := range []string{deb, rpm} {
+	for _, packager := range []string{"deb", "rpm"} {
+		var sums [2][sha256.Size]byte
+		for i := range sums {
+			name, err := makePackage(t.TempDir(), packager, "1.0.0")
+			if err != nil {
+				t.Fatal(err)
+			}
 			content, err := os.ReadFile(name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			sums[i][j] = sha256.Sum256(content)
+			sums[i] = sha256.Sum256(content)
 		}
-	}
-	if sums[0] != sums[1] {
-		t.Error("two builds differ")
-	}
-}
-
-// TestRPM unpacks the rpm with rpm itself and compares it with its own list.
-func TestRPM(t *testing.T) {
-	if _, err := exec.LookPath("rpm"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
+		if sums[0] != sums[1] {
+			t.Errorf("two builds of the %s differ", packager)
 		}
-		t.Skip(err)
-	}
-	_, name := build(t, "1.0.0")
-	root := t.TempDir()
-	rpm := func(args ...string) string {
-		t.Helper()
-		out, err := exec.Command("rpm", append([]string{"--root", root, "--dbpath", "/var/lib/rpm"}, args...)...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("rpm %v: %v: %s", args, err, out)
-		}
-		return string(out)
-	}
-	rpm("--initdb")
-	// The scripts ask for systemd, which this root has not.
-	rpm("-i", "--nodeps", "--noscripts", name)
-	rpm("-V", "--nodeps", "--noscripts", "workload-exporter")
-	for _, file := range []string{
-		"/usr/bin/workload_exporter", "/usr/lib/systemd/system/workload_exporter.service", "/usr/lib/systemd/system/workload_exporter.socket",
-		"/usr/lib/sysusers.d/workload_exporter.conf", "/etc/default/workload_exporter",
-		"/usr/share/man/man1/workload_exporter.1.gz", "/usr/share/licenses/workload-exporter/LICENSE",
-	} {
-		if _, err := os.Stat(filepath.Join(root, file)); err != nil {
-			t.Error(err)
-		}
-	}
-	if config := rpm("-qc", "workload-exporter"); strings.TrimSpace(config) != "/etc/default/workload_exporter" {
-		t.Errorf("configuration files: %s", config)
-	}
-	rpm("-e", "--nodeps", "--noscripts", "workload-exporter")
-	if _, err := os.Stat(filepath.Join(root, "/usr/bin/workload_exporter")); err == nil {
-		t.Error("left after -e")
 	}
 }
