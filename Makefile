@@ -156,6 +156,7 @@ release: packages
 	@set -e; for arch in $(ARCHES); do \
 		$(GO) tool -modfile=tools/cyclonedx/go.mod cyclonedx-gomod bin -json -noserial -version '$(PACKAGE_VERSION)' \
 			-output $(DIST)/workload_exporter-linux-$$arch.cdx.json $(DIST)/workload_exporter-linux-$$arch; \
+		sed -i 's/"timestamp": "[^"]*"/"timestamp": "'$$(date -u -d @$(SOURCE_DATE_EPOCH) +%FT%TZ)'"/' $(DIST)/workload_exporter-linux-$$arch.cdx.json; \
 	done
 	cd $(DIST) && rm -f sha256sums.txt && sha256sum * >sha256sums.txt
 

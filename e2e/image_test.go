@@ -5,6 +5,7 @@ package e2e
 import (
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -64,7 +65,11 @@ func TestImage(t *testing.T) {
 // README.md's, with a directory for its state and on a port that is free.
 func runImage(t *testing.T) {
 	t.Helper()
-	commands, err := exec.Command("make", "-C", "..", "-s", "-n", "image", "IMAGE=workload_exporter").Output()
+	target := regexp.MustCompile("`make (image [^`]+)` builds").FindStringSubmatch(readme(t, "As a container, "))
+	if target == nil {
+		t.Fatal("README.md does not build the image")
+	}
+	commands, err := exec.Command("make", append([]string{"-C", "..", "-s", "-n"}, strings.Fields(target[1])...)...).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
