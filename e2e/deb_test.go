@@ -85,12 +85,13 @@ func TestDebUpgrade(t *testing.T) {
 	who := labels{"id": id}
 	settled := labels{"id": id, "phase": "start_to_settled"}
 	old := takeScrape(t)
-	eventually(t, "the start to be written down", time.Minute, func() bool {
+	eventually(t, "the start to be written down", 5*time.Minute, func() bool {
 		_, err := lab("grep -q " + id + " " + state + "/lifecycle.json")
 		return err == nil
 	})
+	upgrade := time.Now()
 	inLab(t, "DEBIAN_FRONTEND=noninteractive apt-get -qq install ./dist/newer.deb >/dev/null && %s", serves)
-	t.Logf("upgraded in %.1f s", time.Since(begin).Seconds())
+	t.Logf("upgraded in %.1f s", time.Since(upgrade).Seconds())
 	asItself(t)
 	s := takeScrape(t)
 	s.must(t, "workload_exporter_build_info", labels{"version": version})
