@@ -98,7 +98,7 @@ func fakeDemo(t *testing.T, hangs string) (demo *exec.Cmd, calls string) {
 		}
 		write("e2e/lab/"+file, string(content))
 	}
-	for _, script := range []string{"boot", "put", "ssh", "stop"} {
+	for _, script := range []string{"boot", "forward", "put", "ssh", "stop"} {
 		body := "#!/bin/sh\necho " + script + " >>" + calls + "\n"
 		if script == hangs {
 			body += "echo hangs; exec sleep 1000\n"
