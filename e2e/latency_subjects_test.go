@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -78,7 +79,18 @@ func (one life) shown(t *testing.T, name string, more labels) float64 {
 	t.Helper()
 	want := labels{"id": one.id}
 	maps.Copy(want, more)
-	return one.alive.must(t, name, want)
+	v, ok := one.alive.value(t, name, want)
+	if !ok {
+		var missed []string
+		for _, m := range one.alive["workload_lifecycle_observations_missed_total"].GetMetric() {
+			l := labelsOf(m)
+			if n := number(m) - one.before.sum("workload_lifecycle_observations_missed_total", l); n > 0 {
+				missed = append(missed, fmt.Sprint(l, " ", n))
+			}
+		}
+		t.Fatalf("%s%v is not there; missed in this life: %q", name, want, missed)
+	}
+	return v
 }
 
 // group compares what the cgroup told with the kernel's own stamps of it.
