@@ -60,10 +60,10 @@ func (t *Tracker) noteDied(x *ending, e workload.Event) {
 	case since.ok && e.Witness == workload.Witnessed:
 		// An engine tells of an end once it has cleaned up, which may take long.
 		end := e.When
-		if x.left.ok && x.left.at >= since.at {
+		if x.left.ok {
 			end = min(end, x.left.at)
 		}
-		t.tookStop(x, end-since.at)
+		t.tookStop(x, since.at, end)
 	case since.ok:
 		t.missed(stop, clockStep)
 	case asked&untold != 0:
@@ -79,13 +79,14 @@ func (t *Tracker) noteDied(x *ending, e workload.Event) {
 	}
 }
 
-// tookStop is how long an end took since it was asked for.
-func (t *Tracker) tookStop(x *ending, took time.Duration) {
+// tookStop is how long an end took since it was asked for. An engine tells of a
+// signal once that is sent: what is gone by then has taken no time that anybody knows.
+func (t *Tracker) tookStop(x *ending, since, end time.Duration) {
 	outcome := graceful
 	if x.asked&(1<<sigkill) != 0 {
 		outcome = forced
 	}
-	t.took(x.run, stop, sourceEngine, outcome, took)
+	t.took(x.run, stop, sourceEngine, outcome, max(0, end-since))
 }
 
 // hold begins an end.
@@ -179,7 +180,7 @@ func (t *Tracker) conclude(x *ending, why string) {
 	case !x.since.ok:
 	case x.left.ok && why == unknown:
 		// The engine is heard, and its word for the end is late.
-		t.tookStop(x, x.left.at-x.since.at)
+		t.tookStop(x, x.since.at, x.left.at)
 	default:
 		t.missed(stop, why)
 	}

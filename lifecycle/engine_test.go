@@ -209,6 +209,15 @@ func TestEngineStories(t *testing.T) {
 			container docker: removed
 			missed stop resync
 			missed exit resync`},
+		"gone before the engine tells of the signal": {began + `
+			9s empty docker a 1
+			9.1s engine_kill docker a 15
+			9.8s removed docker a 1
+			10s engine_die docker a 0`, begun + `
+			container docker: stopped
+			container docker: removed
+			container docker stop engine graceful 0s
+			container docker exit clean`},
 		"the engine takes long to clean up": {began + `
 			9s engine_kill docker a 15
 			11s empty docker a 1
