@@ -19,8 +19,9 @@ import (
 func withSockets(t *testing.T, flags string, sources ...string) {
 	t.Helper()
 	inLab(t, `mkdir -p /run/systemd/system/workload_exporter.service.d
-		printf '[Service]\nDynamicUser=no\nEnvironment="ARGS=%s"\n' >/run/systemd/system/workload_exporter.service.d/root.conf
-		systemctl daemon-reload && systemctl restart workload_exporter`, flags)
+		printf '[Service]\nDynamicUser=no\n' >/run/systemd/system/workload_exporter.service.d/root.conf
+		systemctl daemon-reload`)
+	arguments(t, flags)
 	for _, source := range sources {
 		eventually(t, source+" to be asked", time.Minute, func() bool { return up(t, source) == 1 })
 	}

@@ -11,6 +11,17 @@ import (
 // serves waits until the exporter has been started anew and has walked the tree.
 const serves = "until curl -sf http://127.0.0.1:10075/-/ready >/dev/null; do sleep 0.1; done"
 
+// arguments runs the exporter with flags, until the test ends. They are where an
+// administrator has them, and the package's own are put back.
+func arguments(t *testing.T, flags string) {
+	t.Helper()
+	const file, kept = "/etc/default/workload_exporter", "/run/lab/arguments"
+	inLab(t, "cp --update=none %[1]s %[2]s; echo 'ARGS=%[3]s' >%[1]s; systemctl restart workload_exporter; %[4]s", file, kept, flags, serves)
+	t.Cleanup(func() {
+		inLab(t, "[ ! -e %[1]s ] || mv %[1]s %[2]s; systemctl restart workload_exporter; %[3]s", kept, file, serves)
+	})
+}
+
 // TestRestartMidBoot ends the exporter in the middle of ten starts, in the two
 // ways in which it may end: each start is observed, and none twice.
 func TestRestartMidBoot(t *testing.T) {

@@ -8,16 +8,9 @@ import (
 	"time"
 )
 
-// restartWith restarts the exporter with flags, until the test ends.
-func restartWith(t *testing.T, flags string) {
-	t.Helper()
-	inLab(t, `echo 'ARGS=%s' >/etc/default/workload_exporter && systemctl restart workload_exporter`, flags)
-	t.Cleanup(func() { inLab(t, "rm /etc/default/workload_exporter && systemctl restart workload_exporter") })
-}
-
 // TestServices shows a service unit beside containers and machines, when asked to.
 func TestServices(t *testing.T) {
-	restartWith(t, `--workload.services=ssh[.]service`)
+	arguments(t, `--workload.services=ssh[.]service`)
 	s := takeScrape(t)
 	want := labels{"kind": "service", "runtime": "systemd", "id": "ssh.service", "name": "ssh.service"}
 	if list := s.series("workload_info", labels{"kind": "service"}); len(list) != 1 {
@@ -30,7 +23,7 @@ func TestServices(t *testing.T) {
 
 // TestCollectorsOff leaves out what is switched off, and nothing else.
 func TestCollectorsOff(t *testing.T) {
-	restartWith(t, `--no-collector.pressure --no-collector.vm --no-collector.host`)
+	arguments(t, `--no-collector.pressure --no-collector.vm --no-collector.host`)
 	s := takeScrape(t)
 	for name := range s {
 		off := strings.HasPrefix(name, "workload_pressure_") || strings.HasPrefix(name, "workload_vm_") || strings.HasPrefix(name, "workload_host_")

@@ -190,7 +190,7 @@ func TestMachineQuota(t *testing.T) {
 // TestStackedIO writes 8 MiB to a loop device with direct I/O: the kernel
 // charges the loop device and the disk below it, and the exporter counts once.
 func TestStackedIO(t *testing.T) {
-	restartWith(t, `--workload.services=stacked[.]service`)
+	arguments(t, `--workload.services=stacked[.]service`)
 	inLab(t, `truncate -s 64M /root/stacked && losetup --direct-io=on /dev/loop7 /root/stacked
 		systemd-run -q --unit=stacked -p IOAccounting=yes sh -c "dd if=/dev/zero of=/dev/loop7 bs=1M count=8 oflag=direct && touch /run/lab/written && sleep 1000"`)
 	defer inLab(t, "systemctl stop stacked; losetup -d /dev/loop7; rm -f /root/stacked /run/lab/written")

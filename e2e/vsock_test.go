@@ -11,14 +11,6 @@ import (
 	"time"
 )
 
-// arguments runs the exporter with flags, until the test ends.
-func arguments(t *testing.T, flags string) {
-	t.Helper()
-	const file = "/etc/default/workload_exporter"
-	inLab(t, "echo 'ARGS=%s' >%s; systemctl restart workload_exporter; %s", flags, file, serves)
-	t.Cleanup(func() { inLab(t, "rm %s; systemctl restart workload_exporter; %s", file, serves) })
-}
-
 // console is what a guest of vm-systemd's kind last printed of itself, in seconds.
 func console(t *testing.T, vm, stamp string) (at float64, ok bool) {
 	t.Helper()
