@@ -14,6 +14,7 @@ LIVES ?= 30
 SOAK ?= 10m
 WORKLOADS ?= 50 300 1000
 ARGS ?=
+EXPERIMENT ?=
 SCREENSHOTS ?=
 
 # A package's version begins with a digit, and everything in it has the commit's time, so that two builds are the same.
@@ -26,7 +27,7 @@ DIST ?= dist
 IMAGE ?= workload_exporter:$(subst ~,-,$(PACKAGE_VERSION))
 NFPM := $(GO) tool -modfile=tools/nfpm/go.mod nfpm
 
-.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench bench-lab churn soak browser e2e latency demo check packages release vulncheck image chart clean FORCE
+.PHONY: build run test race lint fmt tidy golden faults dashboards rules fleet fuzz bench bench-lab churn soak browser e2e latency experiment demo check packages release vulncheck image chart clean FORCE
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o workload_exporter .
@@ -38,7 +39,7 @@ run: build
 # Needs no root. What a test needs and a laptop lacks (libvirtd) is skipped there, and a failure in CI.
 test:
 	$(GO) vet ./...
-	$(GO) vet -tags e2e,latency ./e2e
+	$(GO) vet -tags e2e,latency,experiment ./e2e
 	$(GO) test -count=1 ./...
 	$(GO) -C tools/dashboards test -count=1 ./...
 
@@ -120,6 +121,11 @@ e2e:
 # LIVES starts and stops of each runtime in the lab, by our numbers and by the runtime's own; prints a table of each.
 latency:
 	$(GO) test -tags e2e,latency -count=1 -timeout 90m -v -run '^TestLatency' ./e2e -args -lives=$(LIVES)
+
+# The 2014 measurement in the lab, into docs/experiment.md: by our numbers and by a stopwatch's. Some 12 minutes; docs/experiment.md tells how on a host of yours.
+experiment:
+	for kind in Containers VMs; do \
+		WORKLOAD_LAB_EMPTY=1 $(GO) test -tags e2e,experiment -count=1 -timeout 40m -v -run "^TestExperiment$$kind\$$" ./e2e -args $(EXPERIMENT) || exit 1; done
 
 # The lab with workloads, the exporter, and Prometheus with our rules, on ports of 127.0.0.1, until Ctrl-C. Needs what e2e needs.
 demo:

@@ -1,4 +1,4 @@
-//go:build e2e && latency
+//go:build e2e && (latency || experiment)
 
 package e2e
 
