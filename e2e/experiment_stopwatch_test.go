@@ -185,9 +185,9 @@ func (x *experiment) resting() resting {
 func (r resting) theirBusy() float64 { return (r.to.busy - r.from.busy) / (r.to.at - r.from.at) }
 
 // samples is what cpu.stat was of each group, again and again.
-type samples map[string][]sample
+type samples map[string][]usedAt
 
-type sample struct{ at, cpu float64 }
+type usedAt struct{ at, cpu float64 }
 
 func samplesOf(t *testing.T) samples {
 	t.Helper()
@@ -202,12 +202,12 @@ func samplesOf(t *testing.T) samples {
 		if err != nil || also != nil {
 			continue // the last line may be half written
 		}
-		s[f[2]] = append(s[f[2]], sample{at, usec / 1e6})
+		s[f[2]] = append(s[f[2]], usedAt{at, usec / 1e6})
 	}
 	return s
 }
 
-// settle is how long after their first sample those settled that began since:
+// settle is how long after their first usedAt those settled that began since:
 // on average, and of how many. The rule is that of docs/lifecycle.md.
 func (s samples) settle(since float64) (mean float64, n int) {
 	const window, quiet, idle, share = 5, 30, 0.05, 0.25
@@ -234,8 +234,8 @@ func (s samples) settle(since float64) (mean float64, n int) {
 }
 
 // at is the counter at some time, on a line between two samples.
-func at(list []sample, when float64) float64 {
-	before := sample{list[0].at - 1e-9, 0}
+func at(list []usedAt, when float64) float64 {
+	before := usedAt{list[0].at - 1e-9, 0}
 	for _, s := range list {
 		if s.at >= when {
 			if when <= before.at {
