@@ -207,7 +207,7 @@ func samplesOf(t *testing.T) samples {
 	return s
 }
 
-// settle is how long after their first usedAt those settled that began since:
+// settle is how long after their first sample those settled that began since:
 // on average, and of how many. The rule is that of docs/lifecycle.md.
 func (s samples) settle(since float64) (mean float64, n int) {
 	const window, quiet, idle, share = 5, 30, 0.05, 0.25
