@@ -56,7 +56,7 @@ func (s subject) live(t *testing.T, l *latencies) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: no stop was measured", s.runtime)
+			t.Fatalf("%s: no stop was measured; missed in this life: %q\n%s", s.runtime, missed(one.before, one.after), down)
 		}
 	}
 	one.stamps, one.kernel = printed(t, rest+down), traced(t, down, cgroup)
@@ -74,6 +74,18 @@ func took(t *testing.T, before, after scrape, want labels) float64 {
 	return is - was
 }
 
+// missed lists what was counted as missed between two scrapes.
+func missed(before, after scrape) (list []string) {
+	const metric = "workload_lifecycle_observations_missed_total"
+	for _, m := range after[metric].GetMetric() {
+		l := labelsOf(m)
+		if n := number(m) - before.sum(metric, l); n > 0 {
+			list = append(list, fmt.Sprint(l, " ", n))
+		}
+	}
+	return list
+}
+
 // shown is what the workload itself was shown with.
 func (one life) shown(t *testing.T, name string, more labels) float64 {
 	t.Helper()
@@ -81,14 +93,7 @@ func (one life) shown(t *testing.T, name string, more labels) float64 {
 	maps.Copy(want, more)
 	v, ok := one.alive.value(t, name, want)
 	if !ok {
-		var missed []string
-		for _, m := range one.alive["workload_lifecycle_observations_missed_total"].GetMetric() {
-			l := labelsOf(m)
-			if n := number(m) - one.before.sum("workload_lifecycle_observations_missed_total", l); n > 0 {
-				missed = append(missed, fmt.Sprint(l, " ", n))
-			}
-		}
-		t.Fatalf("%s%v is not there; missed in this life: %q", name, want, missed)
+		t.Fatalf("%s%v is not there; missed in this life: %q", name, want, missed(one.before, one.alive))
 	}
 	return v
 }
