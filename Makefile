@@ -116,7 +116,7 @@ browser:
 # Builds the lab when its inputs changed, boots it, and runs the tests that need a real host.
 # Root, and mmdebstrap, e2fsprogs and openssh-client; see e2e/lab/README.md.
 e2e:
-	$(GO) test -tags e2e -count=1 -timeout 50m -v ./e2e
+	$(GO) test -tags e2e -count=1 -timeout 60m -v ./e2e
 
 # LIVES starts and stops of each runtime in the lab, by our numbers and by the runtime's own; prints a table of each.
 latency:
