@@ -304,11 +304,11 @@ func (t *Tracker) again(r *run, key who, source string, when moment, now time.Du
 
 // wall is a moment on the clock on the wall, as it is set now.
 func (t *Tracker) wall(when time.Duration) workload.Value {
-	n := t.cfg.Now().Add(when - t.cfg.Boottime()).UnixNano()
-	if n < 0 {
+	lead, _ := workload.Lead(t.cfg.Boottime, t.cfg.Now)
+	if when+lead < 0 {
 		return workload.Value{}
 	}
-	return workload.Known(uint64(n))
+	return workload.Known(uint64(when + lead))
 }
 
 // who is what makes two runs one workload. Users may each have a container of

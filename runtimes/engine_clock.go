@@ -33,26 +33,27 @@ func newClock() clock { return clock{wall: time.Now, boot: workload.Boottime} }
 func (c *clock) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.offset, c.stepped = c.lead(c.boot()), 0
+	c.offset, _ = workload.Lead(c.boot, c.wall)
+	c.stepped = 0
 }
 
 // check looks whether the clock on the wall was set.
 func (c *clock) check() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.look(c.boot())
+	c.look()
 }
 
-func (c *clock) look(now time.Duration) {
-	lead := c.lead(now)
+// look does not take it for a step that this process did not run in between.
+func (c *clock) look() {
+	lead, off := workload.Lead(c.boot, c.wall)
+	if off > maxStep/2 {
+		return
+	}
 	if step := (lead - c.offset).Abs(); step > maxStep {
-		c.stepped = now + pingWait
+		c.stepped = c.boot() + pingWait
 	}
 	c.offset = lead
-}
-
-func (c *clock) lead(now time.Duration) time.Duration {
-	return time.Duration(c.wall().UnixNano()) - now
 }
 
 // boottime converts a stamp. False: it cannot be trusted, and what is returned is
@@ -60,8 +61,8 @@ func (c *clock) lead(now time.Duration) time.Duration {
 func (c *clock) boottime(stamp int64) (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.look()
 	now := c.boot()
-	c.look(now)
 	at := time.Duration(stamp) - c.offset
 	if stamp <= 0 || now < c.stepped || at > now+maxAhead || at < 0 {
 		return now, false
