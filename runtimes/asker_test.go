@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -80,8 +81,13 @@ func (r *askRig) Report(source string, up bool) { r.reports <- fmt.Sprint(source
 // accept has somebody at a socket who takes connections and says nothing.
 func accept(t *testing.T, path string) net.Listener {
 	t.Helper()
-	l, err := net.Listen("unix", path)
+	// A socket is there before it listens, and refuses until then.
+	early := path + ".early"
+	l, err := net.Listen("unix", early)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(early, path); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
